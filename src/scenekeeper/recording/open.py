@@ -1,0 +1,85 @@
+"""Recognise a path and open it with the right reader."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from scenekeeper.errors import RecordingError
+from scenekeeper.recording.base import Recording
+
+Reader = Callable[[Path], list[Recording] | None]
+"""Looks at a path; ``None`` when the format is not its own, else one recording per session."""
+
+# Most specific first: a LeRobot folder also holds videos, a video file is the last resort.
+BUILT_IN = (
+    "scenekeeper.recording.lerobot",
+    "scenekeeper.recording.mcap",
+    "scenekeeper.recording.rosbag",
+    "scenekeeper.recording.rgbd",
+    "scenekeeper.recording.video",
+)
+
+
+def open_recordings(path: str | os.PathLike[str]) -> list[Recording]:
+    """Open every session at a path; a LeRobot dataset holds one per episode.
+
+    ``path#NAME`` picks one session by name or by the end of its name, ``g1#episode_000029``.
+
+    Raises:
+        RecordingError: nothing there, no reader knows it, or it is damaged beyond use.
+    """
+    text, _, wanted = os.fspath(path).partition("#")
+    root = Path(text).expanduser()
+    if not root.exists():
+        raise RecordingError("there is nothing here", path=root, remedy="Check the path.")
+    for reader in _readers():
+        recordings = reader(root)
+        if recordings is not None:
+            return _pick(recordings, wanted, root)
+    raise RecordingError(
+        "no reader knows this format",
+        path=root,
+        remedy="Known: RGB-D folders (7-Scenes, TUM, ScanNet, Replica), LeRobot v2.1 and v3.0,"
+        " MCAP, ROS 1 and ROS 2 bags, video files. A reader of your own is one function:"
+        " docs/extend.md.",
+    )
+
+
+def open_recording(path: str | os.PathLike[str]) -> Recording:
+    """Open the one session at a path.
+
+    Raises:
+        RecordingError: as :func:`open_recordings`, or when there are several sessions.
+    """
+    recordings = open_recordings(path)
+    if len(recordings) != 1:
+        names = ", ".join(r.name for r in recordings[:3])
+        raise RecordingError(
+            f"{len(recordings)} sessions here ({names}, ...)",
+            path=path,
+            remedy=f"Name one: {os.fspath(path)}#{recordings[0].name}",
+        )
+    return recordings[0]
+
+
+def _readers() -> list[Reader]:
+    built_in = [import_module(name).open for name in BUILT_IN]
+    plugins = [point.load() for point in entry_points(group="scenekeeper.readers")]
+    return plugins + built_in
+
+
+def _pick(recordings: list[Recording], wanted: str, root: Path) -> list[Recording]:
+    if not wanted:
+        return recordings
+    chosen = [r for r in recordings if r.name == wanted]
+    chosen = chosen or [r for r in recordings if r.name.endswith(wanted)]
+    if len(chosen) != 1:
+        known = ", ".join(r.name for r in recordings[:5])
+        raise RecordingError(
+            f"{len(chosen)} sessions match {wanted!r}", path=root, remedy=f"There are: {known}"
+        )
+    return chosen
