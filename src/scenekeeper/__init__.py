@@ -1,0 +1,1 @@
+"""Robot recordings in; tracked masks, a 3D scene graph and training labels out."""
