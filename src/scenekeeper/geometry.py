@@ -119,7 +119,8 @@ def nearest(t_ns: NDArray[np.int64], at_ns: NDArray[np.int64]) -> NDArray[np.int
 def transform(T: Float, points: NDArray[Any]) -> NDArray[Any]:
     """Apply a rigid pose ``[4, 4]`` to points ``[..., 3]``, keeping their dtype."""
     R, t = T[:3, :3].astype(points.dtype), T[:3, 3].astype(points.dtype)
-    return points @ R.T + t
+    moved: NDArray[Any] = points @ R.T + t
+    return moved
 
 
 def project(intrinsics: Float, points: NDArray[Any]) -> NDArray[Any]:
@@ -157,7 +158,8 @@ def box_iou(a: NDArray[Any], b: NDArray[Any]) -> Float:
     size_a = np.clip(a[:, 2:] - a[:, :2], 0, None).prod(-1)
     size_b = np.clip(b[:, 2:] - b[:, :2], 0, None).prod(-1)
     union = size_a[:, None] + size_b[None] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    iou: Float = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return iou
 
 
 def upright_box(points: NDArray[Any], up: Float) -> tuple[Float, Float, Float]:

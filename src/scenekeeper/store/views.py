@@ -1,0 +1,76 @@
+"""SQL views over the segments: what a user queries, ours and anyone's with DuckDB alone.
+
+The text is also written into the dataset as ``views.sql``, with paths relative to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# Per view: the stored table it reads, and how the effective row is made of it. Human beats
+# machine: a name a person gave an object is the phrase of every instance of it.
+_EFFECTIVE = {
+    "names": """
+SELECT object, arg_max(phrase, t_ns) AS phrase, arg_max(author, t_ns) AS author,
+       max(t_ns) AS t_ns, arg_max(status, t_ns) AS status
+FROM names_log GROUP BY object HAVING arg_max(coalesce(phrase, ''), t_ns) <> ''""",
+    "objects": """
+SELECT o.* REPLACE (coalesce(n.phrase, o.phrase) AS phrase, coalesce(n.status, o.status) AS status)
+FROM objects_auto o LEFT JOIN names n USING (object)""",
+    "instances": """
+SELECT i.* REPLACE (coalesce(n.phrase, o.phrase, i.phrase) AS phrase,
+                    CASE WHEN n.object IS NULL THEN i.status ELSE 'propagated' END AS status),
+       o.object AS object
+FROM instances_auto i
+LEFT JOIN objects_auto o USING (session, track) LEFT JOIN names n ON n.object = o.object""",
+}
+
+_PLAIN = ("quality", "relations", "captions")
+_STORED = {"names_log": "names", "objects_auto": "objects", "instances_auto": "instances"}
+
+
+def views_sql(current: Mapping[str, Mapping[str, str]], sessions: list[str], named: bool) -> str:
+    """The SQL text that defines every view.
+
+    Args:
+        current: per session, the run in force of each table.
+        sessions: all sessions, with or without labels.
+        named: whether there is any human name.
+    """
+    lines = [
+        "-- Views over this dataset. Use them with:  cd THIS_FOLDER && duckdb -init views.sql",
+    ]
+
+    def view(name: str, body: str) -> None:
+        lines.append(f"CREATE OR REPLACE VIEW {name} AS {body.strip()};")
+
+    for table in ("frames", "signals"):
+        files = [f"sessions/{s}/{table}.parquet" for s in sessions]
+        view(table, f"SELECT * FROM {_read(table, files)}")
+    for name, table in [*((t, t) for t in _PLAIN), *_STORED.items()]:
+        if table == "names":
+            files = ["labels/names/human/*.parquet"] if named else []
+        else:
+            files = [
+                f"labels/{table}/{runs[table]}/{session}-{_CLIP}.parquet"
+                if table in CLIP_TABLES
+                else f"labels/{table}/{runs[table]}/{session}-all.parquet"
+                for session, runs in sorted(current.items())
+                if table in runs
+            ]
+        view(name, f"SELECT * FROM {_read(table, files)}")
+    for name, body in _EFFECTIVE.items():
+        view(name, body)
+    return "\n".join(lines) + "\n"
+
+
+CLIP_TABLES = frozenset({"quality", "surface", "instances", "captions"})
+"""Tables stored one segment per clip; the others are one segment per session."""
+
+_CLIP = "[0-9][0-9][0-9][0-9][0-9]"
+
+
+def _read(table: str, files: list[str]) -> str:
+    # The empty segment gives the view its columns before anything is labelled.
+    listed = ", ".join("'" + f.replace("'", "''") + "'" for f in [f"empty/{table}.parquet", *files])
+    return f"read_parquet([{listed}])"
