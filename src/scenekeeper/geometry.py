@@ -176,7 +176,7 @@ def upright_box(points: NDArray[Any], up: Float) -> tuple[Float, Float, Float]:
         ``(center [3], extent [3], R_world_box [3, 3])``; the box's third axis is ``up``.
     """
     points = np.asarray(points, np.float64)
-    basis = _basis(up)
+    basis = upright_basis(up)
     local = points @ basis
     angle = _calipers(local[:, :2])
     c, s = np.cos(angle), np.sin(angle)
@@ -199,7 +199,8 @@ def _unit(q: Float) -> Float:
     return np.where(np.abs(norm - 1) < 1e-12, q, q / np.where(norm > 0, norm, 1))
 
 
-def _basis(up: Float) -> Float:
+def upright_basis(up: Float) -> Float:
+    """Rotation ``[3, 3]`` whose columns are two level axes and the unit ``up``; deterministic."""
     z = up / np.linalg.norm(up)
     x = np.eye(3)[int(np.argmin(np.abs(z)))]
     x = x - (x @ z) * z

@@ -329,6 +329,7 @@ SURFACE = pa.schema(
         ("position", pa.list_(pa.float32(), 3)),
         ("normal", pa.list_(pa.float32(), 3)),
         ("rgb", pa.list_(pa.uint8(), 3)),
+        ("range", pa.float32()),
     ]
 )
 
@@ -338,6 +339,10 @@ SEGMENTS = pa.schema(
         ("track", pa.int64()),
         ("kind", pa.string()),
         ("score", pa.float32()),
+        ("extent", _VEC3),
+        ("rgb", pa.list_(pa.uint8(), 3)),
+        ("up", _VEC3),
+        ("voxel_size", pa.float64()),
         ("keys", pa.list_(pa.int64())),
     ]
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 from scenekeeper.errors import RecordingError
 from scenekeeper.recording.base import Recording
@@ -83,3 +84,29 @@ def _pick(recordings: list[Recording], wanted: str, root: Path) -> list[Recordin
             f"{len(chosen)} sessions match {wanted!r}", path=root, remedy=f"There are: {known}"
         )
     return chosen
+
+
+def reopen(
+    source: str, name: str, content: str, corrections: Mapping[str, Any] | None = None
+) -> Recording:
+    """Open the recording a session was labelled from, with the calibration found then.
+
+    Args:
+        source: its path as kept in the dataset.
+        name: the recording's name there.
+        content: its fingerprint then.
+        corrections: per camera, what :func:`scenekeeper.recording.registration.align` found.
+
+    Raises:
+        RecordingError: it moved, or other bytes are there now.
+    """
+    from scenekeeper.recording.registration import apply_alignment
+
+    remedy = "Put the recording back, or label it again from where it is now."
+    if not Path(source).exists():
+        raise RecordingError("the recording is no longer here", path=source, remedy=remedy)
+    found = [r for r in open_recordings(source) if r.content == content]
+    if not found:
+        raise RecordingError("another recording is here now", path=source, remedy=remedy)
+    recording = next((r for r in found if r.name == name), found[0])
+    return apply_alignment(recording, corrections or {})

@@ -23,10 +23,24 @@ SELECT i.* REPLACE (coalesce(n.phrase, o.phrase, i.phrase) AS phrase,
        o.object AS object
 FROM instances_auto i
 LEFT JOIN objects_auto o USING (session, track) LEFT JOIN names n ON n.object = o.object""",
+    "quality": """
+SELECT q.*, coalesce(i.instances, 0) AS instances, coalesce(i.small, 0) AS small,
+       coalesce(i.truncated, 0) AS truncated, coalesce(i.lookalikes, 0) AS lookalikes
+FROM quality_auto q LEFT JOIN (
+  SELECT session, frame_id, count(*) AS instances,
+         count(*) FILTER (list_contains(flags, 'small')) AS small,
+         count(*) FILTER (list_contains(flags, 'truncated')) AS truncated,
+         count(*) FILTER (list_contains(flags, 'lookalike')) AS lookalikes
+  FROM instances_auto GROUP BY ALL) i USING (session, frame_id)""",
 }
 
-_PLAIN = ("quality", "relations", "captions")
-_STORED = {"names_log": "names", "objects_auto": "objects", "instances_auto": "instances"}
+_PLAIN = ("relations", "captions")
+_STORED = {
+    "names_log": "names",
+    "objects_auto": "objects",
+    "instances_auto": "instances",
+    "quality_auto": "quality",
+}
 
 
 def views_sql(current: Mapping[str, Mapping[str, str]], sessions: list[str], named: bool) -> str:
@@ -64,7 +78,7 @@ def views_sql(current: Mapping[str, Mapping[str, str]], sessions: list[str], nam
     return "\n".join(lines) + "\n"
 
 
-CLIP_TABLES = frozenset({"quality", "surface", "instances", "captions"})
+CLIP_TABLES = frozenset({"quality", "surface", "instances"})
 """Tables stored one segment per clip; the others are one segment per session."""
 
 _CLIP = "[0-9][0-9][0-9][0-9][0-9]"

@@ -1,0 +1,258 @@
+"""The main job: recordings in, a labelled dataset out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from scenekeeper import engine
+from scenekeeper.describe import Describe
+from scenekeeper.errors import RecordingError
+from scenekeeper.quality import Quality
+from scenekeeper.recording import Recording, open_recordings
+from scenekeeper.recording.frames import frame_index, read_frames, signal_rows
+from scenekeeper.recording.open import reopen
+from scenekeeper.recording.registration import align
+from scenekeeper.segment import Discover, Project
+from scenekeeper.store import Dataset, SessionInfo, fingerprint
+from scenekeeper.world import Fuse, FuseConfig, World
+
+CLIP_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class LabelReport:
+    """What labelling one session came to.
+
+    Attributes:
+        session: its name.
+        frames: frames in it.
+        instances: labelled instances over all frames.
+        tracks: identities within the session.
+        objects: things in the world, planes included.
+        seconds: wall-clock seconds of this call.
+        frames_per_second: of this call; ``None`` when everything was there already.
+        seconds_per_stage: seconds of work per stage, over all threads.
+        bottleneck: the busiest stage.
+        done: pieces of work done now.
+        kept: pieces of work found done.
+        failures: ``[stage, clip, reason]`` of every piece that failed.
+        notes: what the user should know about the recording and the labels.
+    """
+
+    session: str
+    frames: int
+    instances: int
+    tracks: int
+    objects: int
+    seconds: float
+    frames_per_second: float | None
+    seconds_per_stage: dict[str, float]
+    bottleneck: str | None
+    done: int
+    kept: int
+    failures: tuple[tuple[str, int, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class EmbeddedLabeler:
+    """The labeler that needs no weights: depth and poses in, unnamed objects out.
+
+    Attributes:
+        fuse: how depth becomes a surface.
+    """
+
+    fuse: FuseConfig = field(default_factory=FuseConfig)
+
+    def stages(self, names: dict[int, str]) -> list[engine.Stage]:
+        """Its stages in order."""
+        return [
+            Quality(),
+            Fuse(self.fuse),
+            Discover(self.fuse.voxel_size),
+            Project(),
+            World(),
+            Describe(names),
+        ]
+
+
+def label(
+    recordings: Iterable[str | os.PathLike[str]],
+    into: str | os.PathLike[str],
+    *,
+    session: str | None = None,
+    labeler: EmbeddedLabeler | None = None,
+    clip_seconds: float = CLIP_SECONDS,
+    workers: int | None = None,
+    progress: engine.Progress | None = None,
+) -> list[LabelReport]:
+    """Label recordings into a dataset; what is labelled already is not done again.
+
+    Args:
+        recordings: paths, as :func:`scenekeeper.open_recording` takes them.
+        into: the dataset's folder; made if absent.
+        session: name for the session; needs exactly one recording. Its own name when absent.
+        labeler: how to label.
+        clip_seconds: length of a clip, the unit of work and of resume.
+        workers: encoding threads; one per core when absent.
+        progress: is told; nobody when absent.
+
+    Raises:
+        RecordingError: a recording cannot be opened.
+        DatasetError: the dataset cannot be written, or a session's name is taken.
+    """
+    opened = [r for path in recordings for r in open_recordings(path)]
+    if session is not None:
+        if len(opened) != 1:
+            raise RecordingError(
+                f"one session name for {len(opened)} recordings",
+                remedy="Leave --session out, or label one recording at a time.",
+            )
+        opened = [replace(opened[0], name=session)]
+    dataset = Dataset.create(Path(into))
+    how = labeler or EmbeddedLabeler()
+    with engine.no_progress() as silent:
+        told = progress or silent
+        return [_label_session(dataset, r, how, clip_seconds, workers, told) for r in opened]
+
+
+def describe_again(dataset: Dataset) -> None:
+    """Write the captions anew after names have changed; reads no pixels."""
+    for session in dataset.sessions():
+        runs = dataset.current(session)
+        stage = Describe(_names(dataset))
+        if not set(stage.reads) <= set(runs):
+            continue
+        info = dataset.session(session)
+        facts = {"stage": stage.name, **stage.facts()}
+        facts["reads"] = {t: runs[t] for t in stage.reads}
+        run = fingerprint(facts)
+        clips = tuple(info.clip(k) for k in range(info.n_clips))
+        there = [c for c in clips if _has_instances(dataset, runs, session, c.index)]
+        tables = engine.Tables(dataset, session, runs, tuple(there))
+        for table, rows in stage.reduce(tables, run).items():
+            dataset.describe_run(table, run, facts)
+            dataset.write_segment(rows, table, run, session)
+        dataset.set_current(session, {**runs, "captions": run})
+
+
+def _label_session(
+    dataset: Dataset,
+    recording: Recording,
+    labeler: EmbeddedLabeler,
+    clip_seconds: float,
+    workers: int | None,
+    progress: engine.Progress,
+) -> LabelReport:
+    aligned, info = _admitted(dataset, recording, clip_seconds)
+    for note in info.notes:
+        progress.say(f"{info.name}: {note}")
+    done = engine.run(
+        dataset,
+        info.name,
+        labeler.stages(_names(dataset)),
+        lambda rows: read_frames(aligned, rows),
+        progress,
+        workers,
+    )
+    return _report(dataset, info, done)
+
+
+def _admitted(
+    dataset: Dataset, recording: Recording, clip_seconds: float
+) -> tuple[Recording, SessionInfo]:
+    """The session of a recording, added to the dataset when it is new to it."""
+    if recording.name in dataset.sessions():
+        info = dataset.session(recording.name)
+        if info.content == recording.content:
+            known = reopen(str(recording.path), recording.name, info.content, info.alignment)
+            return replace(known, name=info.name), info
+    aligned, corrections, notes = align(recording)
+    index = frame_index(aligned)
+    info = SessionInfo(
+        recording.name,
+        str(recording.path.resolve()),
+        recording.format,
+        recording.content,
+        tuple(view.camera for view in aligned.views),
+        _clip_bounds(index["t_ns"].to_numpy(), clip_seconds),
+        recording.task,
+        (*recording.notes, *notes, *_missing(aligned, index)),
+        corrections,
+    )
+    dataset.add_session(info, index, signal_rows(recording))
+    return aligned, info
+
+
+def _clip_bounds(t_ns: np.ndarray[Any, Any], clip_seconds: float) -> tuple[int, ...]:
+    """First frame of each clip and one past the last frame; a short tail joins its neighbour."""
+    if not len(t_ns):
+        return (0,)
+    number = ((t_ns - t_ns[0]) / (clip_seconds * 1e9)).astype(np.int64)
+    starts = np.flatnonzero(np.diff(number, prepend=-1)).tolist()
+    if len(starts) > 1 and t_ns[-1] - t_ns[starts[-1]] < clip_seconds * 1e9 / 4:
+        starts.pop()
+    return (*starts, len(t_ns))
+
+
+def _missing(recording: Recording, index: pa.Table) -> tuple[str, ...]:
+    """What the embedded labeler lacks in this recording."""
+    if not recording.views:
+        return ("holds no pictures, so there is nothing to label; its signals are kept",)
+    lacks = []
+    if all(view.camera.intrinsics is None for view in recording.views):
+        lacks.append("camera intrinsics")
+    if index["depth_row"].null_count == len(index):
+        lacks.append("depth")
+    if index["pose"].null_count == len(index):
+        lacks.append("camera poses")
+    if not lacks:
+        return ()
+    return (
+        f"has no {', no '.join(lacks)}: the embedded labeler needs depth and poses, so frames are"
+        " indexed and checked for quality but get no boxes",
+    )
+
+
+def _names(dataset: Dataset) -> dict[int, str]:
+    return {r["object"]: r["phrase"] for r in dataset.table("names").to_pylist()}
+
+
+def _has_instances(dataset: Dataset, runs: dict[str, str], session: str, clip: int) -> bool:
+    return dataset.segment("instances", runs["instances"], session, clip).exists()
+
+
+def _report(dataset: Dataset, info: SessionInfo, done: engine.Report) -> LabelReport:
+    counts = dataset.sql(
+        "SELECT count(*) AS instances, count(DISTINCT track) AS tracks FROM instances"
+        " WHERE session = ?",
+        [info.name],
+    ).to_pylist()[0]
+    objects = dataset.sql("SELECT count(*) AS n FROM objects WHERE session = ?", [info.name])
+    pixels = "decode" in done.busy and done.busy["decode"] > 0
+    return LabelReport(
+        info.name,
+        done.frames,
+        counts["instances"],
+        counts["tracks"],
+        objects["n"][0].as_py(),
+        round(done.seconds, 3),
+        round(done.frames / done.seconds, 2) if pixels else None,
+        {part: round(s, 3) for part, s in done.busy.items()},
+        done.bottleneck,
+        done.clips_done,
+        done.clips_kept,
+        done.failures,
+        info.notes,
+    )

@@ -1,0 +1,159 @@
+"""See segments in a frame: every pixel with depth looks up whose voxel it fell into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from scenekeeper import geometry, masks
+from scenekeeper.schema import Frame, Labels
+from scenekeeper.voxels import offset_key, voxel_keys
+
+STRIDE = 2
+"""Pixels are looked up on every second row and column; masks come out to two pixels."""
+
+NOBODY = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Lookup:
+    """Whose voxel is whose.
+
+    Attributes:
+        keys: ``int64 [V]`` ascending.
+        track: ``int32 [V]``.
+        size: voxel edge, metres.
+    """
+
+    keys: NDArray[np.int64]
+    track: NDArray[np.int32]
+    size: float
+
+    def __call__(self, points: NDArray[np.float32]) -> NDArray[np.int32]:
+        """Track of each world point ``[..., 3]``; -1 where nobody's."""
+        if not len(self.keys):
+            return np.full(points.shape[:-1], NOBODY, np.int32)
+        wanted = voxel_keys(points, self.size)
+        at = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
+        return np.where(self.keys[at] == wanted, self.track[at], NOBODY)
+
+
+def build_lookup(
+    keys: list[NDArray[np.int64]], tracks: list[int], grown: list[bool], size: float
+) -> Lookup:
+    """Index voxels by owner.
+
+    Args:
+        keys: per segment its voxels.
+        tracks: per segment its track.
+        grown: per segment whether it also owns the empty voxels around it, where its noisy
+            depth lands. Planes do not: they would swallow the rims of what stands on them.
+        size: voxel edge, metres.
+    """
+    if not keys:
+        return Lookup(np.zeros(0, np.int64), np.zeros(0, np.int32), size)
+    own = np.concatenate(keys)
+    who = np.repeat(np.array(tracks, np.int32), [len(k) for k in keys])
+    order = np.argsort(own, kind="stable")
+    own, who = own[order], who[order]
+    rim = [(k, t) for k, t, g in zip(keys, tracks, grown, strict=True) if g]
+    if not rim:
+        return Lookup(own, who, size)
+    core = np.concatenate([k for k, _ in rim])
+    core_track = np.repeat(np.array([t for _, t in rim], np.int32), [len(k) for k, _ in rim])
+    span = (-1, 0, 1)
+    steps = np.array([offset_key(x, y, z) for x in span for y in span for z in span])
+    near = (core[:, None] + steps).reshape(-1)
+    near_track = np.repeat(core_track, len(steps))
+    free = own[np.minimum(np.searchsorted(own, near), len(own) - 1)] != near
+    near, first = np.unique(near[free], return_index=True)
+    all_keys = np.concatenate((own, near))
+    all_tracks = np.concatenate((who, near_track[free][first]))
+    order = np.argsort(all_keys, kind="stable")
+    return Lookup(all_keys[order], all_tracks[order], size)
+
+
+def see(
+    frame: Frame, lookup: Lookup, max_depth: float, min_pixels: int
+) -> list[tuple[int, bytes, tuple[int, int, int, int]]]:
+    """Visible segments of a frame.
+
+    Args:
+        frame: with depth and pose, else nothing is seen.
+        lookup: whose voxel is whose.
+        max_depth: metres; farther depth is not looked at.
+        min_pixels: smaller masks are left out.
+
+    Returns:
+        ``(track, mask counts, (x0, y0, x1, y1))`` per segment, ascending by track.
+    """
+    if frame.depth is None or frame.T_world_camera is None or frame.camera.intrinsics is None:
+        return []
+    camera = frame.camera
+    depth = frame.depth[::STRIDE, ::STRIDE]
+    directions = geometry.rays(frame.camera.intrinsics, camera.width, camera.height, STRIDE)
+    known = (depth > 0) & (depth < max_depth)
+    owner = np.full(depth.shape, NOBODY, np.int32)
+    points = geometry.unproject(depth, directions)[known]
+    owner[known] = lookup(geometry.transform(frame.T_world_camera, points))
+    size = (camera.height, camera.width)
+    seen = []
+    tracks, compact = np.unique(owner, return_inverse=True)
+    for k, place in enumerate(ndimage.find_objects(compact.reshape(owner.shape) + 1)):
+        if tracks[k] == NOBODY or place is None:
+            continue
+        crop, offset = _clean(owner, int(tracks[k]), place, min_pixels // STRIDE**2)
+        if crop is None:
+            continue
+        crop = crop.repeat(STRIDE, 0).repeat(STRIDE, 1)
+        y, x = offset[0] * STRIDE, offset[1] * STRIDE
+        crop = crop[: size[0] - y, : size[1] - x]
+        box = (x, y, x + crop.shape[1], y + crop.shape[0])
+        seen.append((int(tracks[k]), masks.encode_crop(crop, (x, y), size), box))
+    return seen
+
+
+def labels(
+    frame: Frame,
+    seen: list[tuple[int, bytes, tuple[int, int, int, int]]],
+    phrases: dict[int, str],
+    scores: dict[int, float],
+) -> Labels:
+    """One frame's :class:`~scenekeeper.schema.Labels` from what :func:`see` found."""
+    tracks = [track for track, _, _ in seen]
+    return Labels(
+        frame.frame_id,
+        frame.t_ns,
+        (frame.camera.height, frame.camera.width),
+        np.array([box for _, _, box in seen], np.float32).reshape(-1, 4),
+        mask=tuple(counts for _, counts, _ in seen),
+        phrase=tuple(phrases[t] for t in tracks),
+        score=np.array([scores[t] for t in tracks], np.float32),
+        track=np.array(tracks, np.int64),
+    )
+
+
+def _clean(
+    owner: NDArray[np.int32], track: int, place: tuple[slice, slice], min_pixels: int
+) -> tuple[NDArray[np.bool_] | None, tuple[int, int]]:
+    """Close the pinholes that unknown depth leaves, drop crumbs, and crop tight."""
+    pad = 2
+    y0, x0 = max(place[0].start - pad, 0), max(place[1].start - pad, 0)
+    around = owner[y0 : place[0].stop + pad, x0 : place[1].stop + pad]
+    mine = around == track
+    if mine.sum() < min_pixels:
+        return None, (0, 0)
+    closed = ndimage.binary_closing(mine, np.ones((3, 3), np.bool_), iterations=2)
+    mask = mine | (closed & (around == NOBODY))
+    label, n = ndimage.label(mask)
+    if n > 1:
+        sizes = np.bincount(label.reshape(-1))[1:]
+        mask = np.isin(label, 1 + np.flatnonzero(sizes >= max(6, 0.1 * sizes.max())))
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if mask.sum() < min_pixels:
+        return None, (0, 0)
+    tight = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return tight, (y0 + int(rows[0]), x0 + int(columns[0]))

@@ -1,0 +1,224 @@
+"""The two stages of the embedded segmenter: discover in the session's map, project into frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from scenekeeper import geometry
+from scenekeeper.schema import SEGMENTS, UNNAMED, Clip, Frame, Labels, instances_table
+from scenekeeper.segment.discover import DiscoverConfig, Segment, discover
+from scenekeeper.segment.project import Lookup, build_lookup, labels, see
+from scenekeeper.voxels import Surface
+
+_ORDER = ("thing", "flat", "support", "wall")
+
+
+class SessionTables(Protocol):
+    """What the stages read of a session; the engine provides it."""
+
+    @property
+    def session(self) -> str:
+        """The session's name."""
+        ...
+
+    @property
+    def runs(self) -> Mapping[str, str]:
+        """The run of each table."""
+        ...
+
+    def frames(self) -> pa.Table:
+        """The index of frames."""
+        ...
+
+    def of_session(self, table: str) -> pa.Table:
+        """A table of the whole session."""
+        ...
+
+    def each_clip(self, table: str) -> Iterator[pa.Table]:
+        """A table clip by clip."""
+        ...
+
+
+@dataclass(frozen=True)
+class Discover:
+    """Session stage: surface in, segments out.
+
+    Attributes:
+        voxel_size: edge of the surface's voxels, metres.
+        config: what counts as a thing.
+    """
+
+    voxel_size: float
+    config: DiscoverConfig = field(default_factory=DiscoverConfig)
+    name: str = "discover"
+    reads: tuple[str, ...] = ("surface",)
+    writes: tuple[str, ...] = ("segments",)
+
+    def facts(self) -> Mapping[str, Any]:
+        """What the output depends on."""
+        return {"version": 1, "voxel_size": self.voxel_size, "config": asdict(self.config)}
+
+    def reduce(self, tables: SessionTables, run: str) -> Mapping[str, pa.Table]:
+        """Find the session's segments; track ids count from 0, things first."""
+        surface = Surface.from_tables(tables.each_clip("surface"))
+        camera_up = _camera_up(tables.frames())
+        if not len(surface) or camera_up is None:
+            return {"segments": SEGMENTS.empty_table()}
+        segments, up = discover(surface, self.voxel_size, camera_up, self.config)
+        segments.sort(key=lambda s: (_ORDER.index(s.kind), -len(s.rows), int(s.rows[0])))
+        rows = [
+            {
+                "session": tables.session,
+                "track": track,
+                "kind": segment.kind,
+                "score": segment.score,
+                "up": up.tolist(),
+                "voxel_size": self.voxel_size,
+                **_summary(surface, segment, up),
+            }
+            for track, segment in enumerate(segments)
+        ]
+        return {"segments": pa.Table.from_pylist(rows, SEGMENTS)}
+
+
+@dataclass(frozen=True)
+class ProjectConfig:
+    """What is labelled in a frame.
+
+    Attributes:
+        max_depth: metres; farther pixels are not labelled.
+        min_pixels: smaller masks are not labelled.
+        small_side: instances with a box side below this many pixels are flagged ``small``.
+    """
+
+    max_depth: float = 4.0
+    min_pixels: int = 120
+    small_side: int = 20
+
+
+@dataclass(frozen=True)
+class Project:
+    """Clip stage: segments and frames in, instances out."""
+
+    config: ProjectConfig = field(default_factory=ProjectConfig)
+    name: str = "segment"
+    reads: tuple[str, ...] = ("segments",)
+    writes: tuple[str, ...] = ("instances",)
+    _views: dict[str, _View] = field(default_factory=dict, repr=False, compare=False)
+
+    def facts(self) -> Mapping[str, Any]:
+        """What the output depends on."""
+        return {"version": 1, "config": asdict(self.config)}
+
+    def open(self, clip: Clip, tables: SessionTables) -> ProjectJob:
+        """Start on a clip; the lookup is built once per session and shared by its clips."""
+        key = f"{tables.session}/{tables.runs['segments']}"
+        if key not in self._views:
+            self._views.clear()
+            self._views[key] = _view(tables.of_session("segments"))
+        return ProjectJob(clip, self.config, self._views[key])
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    lookup: Lookup
+    phrases: dict[int, str]
+    scores: dict[int, float]
+    lookalikes: dict[int, frozenset[int]]
+
+
+@dataclass
+class ProjectJob:
+    """Sees the segments in each frame of a clip."""
+
+    clip: Clip
+    config: ProjectConfig
+    view: _View
+    frames: list[Labels] = field(default_factory=list)
+
+    def infer(self, frame: Frame) -> Frame:
+        """Nothing to do in order."""
+        return frame
+
+    def encode(self, frame: Frame) -> Labels:
+        """One frame's instances."""
+        seen = see(frame, self.view.lookup, self.config.max_depth, self.config.min_pixels)
+        return labels(frame, seen, self.view.phrases, self.view.scores)
+
+    def collect(self, frame: Labels) -> None:
+        """Keep one frame's instances."""
+        self.frames.append(frame)
+
+    def finish(self) -> Mapping[str, pa.Table]:
+        """The clip's instances with their flags."""
+        flags = [_flags(frame, self.view.lookalikes, self.config) for frame in self.frames]
+        return {"instances": instances_table(self.clip.session, self.frames, flags)}
+
+
+def _flags(
+    frame: Labels, lookalikes: Mapping[int, frozenset[int]], config: ProjectConfig
+) -> list[list[str]]:
+    assert frame.track is not None
+    height, width = frame.size
+    present = set(frame.track.tolist())
+    out = []
+    for track, (x0, y0, x1, y1) in zip(frame.track.tolist(), frame.box_xyxy, strict=True):
+        checks = {
+            "small": min(x1 - x0, y1 - y0) < config.small_side,
+            "truncated": x0 <= 1 or y0 <= 1 or x1 >= width - 1 or y1 >= height - 1,
+            "lookalike": bool(lookalikes[track] & present),
+        }
+        out.append([name for name, found in checks.items() if found])
+    return out
+
+
+def _view(segments: pa.Table) -> _View:
+    rows = segments.to_pylist()
+    keys = [np.array(r["keys"], np.int64) for r in rows]
+    tracks = [r["track"] for r in rows]
+    grown = [r["kind"] in ("thing", "flat") for r in rows]
+    size = rows[0]["voxel_size"] if rows else 1.0
+    return _View(
+        build_lookup(keys, tracks, grown, size),
+        dict.fromkeys(tracks, UNNAMED),
+        {r["track"]: r["score"] for r in rows},
+        {r["track"]: _alike(r, rows) for r in rows},
+    )
+
+
+def _alike(row: Mapping[str, Any], rows: list[dict[str, Any]]) -> frozenset[int]:
+    """Tracks of about the same size and colour: the ones identity is easily mixed up with."""
+    if row["kind"] != "thing":
+        return frozenset()
+    size, rgb = np.sort(row["extent"]), np.array(row["rgb"], float)
+    return frozenset(
+        other["track"]
+        for other in rows
+        if other["track"] != row["track"]
+        and other["kind"] == "thing"
+        and np.all(np.abs(np.sort(other["extent"]) - size) < 0.25 * size + 0.02)
+        and np.linalg.norm(np.array(other["rgb"], float) - rgb) < 40
+    )
+
+
+def _summary(surface: Surface, segment: Segment, up: np.ndarray[Any, Any]) -> dict[str, Any]:
+    _, extent, _ = geometry.upright_box(surface.position[segment.rows], up)
+    return {
+        "extent": extent.tolist(),
+        "rgb": np.rint(np.median(surface.rgb[segment.rows], 0)).astype(np.uint8).tolist(),
+        "keys": surface.key[segment.rows].tolist(),
+    }
+
+
+def _camera_up(frames: pa.Table) -> np.ndarray[Any, Any] | None:
+    """Mean up vector of the posed cameras in the world frame."""
+    poses = [p for p in frames["pose"].to_pylist() if p is not None]
+    if not poses:
+        return None
+    up = -geometry.pose_matrix(np.array(poses))[:, :3, 1].mean(0)
+    return up if np.linalg.norm(up) > 0.1 else np.array([0.0, 0.0, 1.0])
