@@ -149,18 +149,21 @@ def _bounds(mask: BoolMask) -> tuple[int, int, int, int]:
 
 def _leb(runs: NDArray[np.int64]) -> bytes:
     """Pack run lengths the way COCO does: differences in signed base-32, low digit first."""
-    value = runs.astype(np.int64)
-    value[3:] -= runs[1:-2]
-    digits = np.zeros((len(value), 8), np.uint8)
-    length = np.zeros(len(value), np.int64)
-    active = np.arange(len(value))
-    for place in range(8):
-        digit = value[active] & 31
-        value[active] >>= 5
-        more = np.where(digit & 16, value[active] != -1, value[active] != 0)
-        digits[active, place] = (digit | (more.astype(np.int64) << 5)) + 48
-        length[active] += 1
-        active = active[more]
-        if not len(active):
+    value = runs.astype(np.int32)
+    value[3:] -= runs[1:-2].astype(np.int32)
+    # One row per place; seven digits hold any 32-bit value.
+    digits = np.empty((7, len(value)), np.uint8)
+    used = np.empty((7, len(value)), np.bool_)
+    more = np.ones(len(value), np.bool_)
+    place = 0
+    for place in range(7):
+        used[place] = more
+        digit = value & 31
+        value >>= 5
+        more = more & (value != -(digit >> 4))
+        digits[place] = digit + 48
+        digits[place] += more.view(np.uint8) << 5
+        if not more.any():
             break
-    return digits[np.arange(8) < length[:, None]].tobytes()
+    n = place + 1
+    return digits[:n].T[used[:n].T].tobytes()

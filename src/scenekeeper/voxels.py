@@ -6,7 +6,7 @@ arrays: fusing is a sort, merging two surfaces is a sort, a neighbour is an addi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ from scenekeeper.schema import SURFACE, Frame
 _BITS = 21
 _HALF = 1 << (_BITS - 1)
 _MASK = (1 << _BITS) - 1
+
+Pairs = tuple[NDArray[np.int32], NDArray[np.int32]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,49 +129,94 @@ def offset_key(dx: int, dy: int, dz: int) -> int:
     return (dx << 2 * _BITS) + (dy << _BITS) + dz
 
 
-def neighbours(keys: NDArray[np.int64], reach: int = 1) -> NDArray[np.int64]:
-    """Pairs ``[P, 2]`` of rows whose voxels are at most ``reach`` apart along every axis.
+def coarser(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Keys of the voxels of twice the edge that these voxels lie in."""
+    odd = np.int64(offset_key(1, 1, 1))
+    return np.asarray((keys & ~odd) >> 1, np.int64)
+
+
+def neighbour_steps(keys: NDArray[np.int64], reach: int = 1) -> Iterator[Pairs]:
+    """Neighbouring rows, one direction at a time, so that a caller can thin them as they come.
 
     Args:
         keys: ascending ``int64 [V]``.
-        reach: in voxels; 1 gives the 26-neighbourhood.
+        reach: in voxels along every axis; 1 gives the 26-neighbourhood.
+
+    Yields:
+        ``(a, b)`` rows ``int32 [P]`` each; over all steps every unordered pair comes once.
     """
+    if not len(keys):
+        return
     span = range(-reach, reach + 1)
-    pairs = []
-    for dx in span:
-        for dy in span:
-            for dz in span:
-                if (dx, dy, dz) <= (0, 0, 0):  # each unordered pair once
-                    continue
-                wanted = keys + offset_key(dx, dy, dz)
-                at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-                found = np.flatnonzero(keys[at] == wanted)
-                pairs.append(np.stack((found, at[found]), 1))
-    return np.concatenate(pairs) if pairs and len(keys) else np.zeros((0, 2), np.int64)
+    for step in ((x, y, z) for x in span for y in span for z in span):
+        if step <= (0, 0, 0):  # the other half are the same pairs the other way round
+            continue
+        wanted = keys + offset_key(*step)
+        at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        found = np.flatnonzero(keys[at] == wanted)
+        yield found.astype(np.int32), at[found].astype(np.int32)
+
+
+def neighbours(
+    keys: NDArray[np.int64],
+    reach: int = 1,
+    keep: Callable[[NDArray[np.int32], NDArray[np.int32]], NDArray[np.bool_]] | None = None,
+) -> Pairs:
+    """Pairs of rows whose voxels are at most ``reach`` apart along every axis.
+
+    Args:
+        keys: ascending ``int64 [V]``.
+        reach: in voxels.
+        keep: given ``(a, b)``, which pairs to keep; all when absent.
+
+    Returns:
+        ``(a, b)`` rows ``int32 [P]`` each.
+    """
+    first, second = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
+    for a, b in neighbour_steps(keys, reach):
+        if keep is not None:
+            kept = keep(a, b)
+            a, b = a[kept], b[kept]
+        first.append(a)
+        second.append(b)
+    return np.concatenate(first), np.concatenate(second)
+
+
+def touching(a: NDArray[np.int64], b: NDArray[np.int64], reach: int = 1) -> NDArray[np.bool_]:
+    """Which voxels ``a`` ``[N]`` have one of ``b`` (ascending) within ``reach`` on every axis."""
+    near = np.zeros(len(a), np.bool_)
+    if not len(b):
+        return near
+    span = range(-reach, reach + 1)
+    for step in ((x, y, z) for x in span for y in span for z in span):
+        rest = np.flatnonzero(~near)
+        wanted = a[rest] + offset_key(*step)
+        at = np.minimum(np.searchsorted(b, wanted), len(b) - 1)
+        near[rest] = b[at] == wanted
+    return near
 
 
 def merge(parts: Sequence[Surface]) -> Surface:
     """One surface of several; a voxel's values are averaged by the frames that saw it."""
-    key = np.concatenate([p.key for p in parts])
+    key, inverse = np.unique(np.concatenate([p.key for p in parts]), return_inverse=True)
     count = np.concatenate([p.count for p in parts])
-    unique, inverse = np.unique(key, return_inverse=True)
+    weight = np.bincount(inverse, count, len(key))
 
-    def total(values: NDArray[np.float32]) -> NDArray[np.float64]:
-        columns = [np.bincount(inverse, v * count, len(unique)) for v in values.T]
-        return np.stack(columns, 1)
+    def mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        out = np.empty((len(key), values.shape[1]), np.float32)
+        for k in range(values.shape[1]):  # column by column keeps the double sums small
+            out[:, k] = np.bincount(inverse, values[:, k] * count, len(key)) / weight
+        return out
 
-    weight = np.bincount(inverse, count, len(unique))
-    normal = total(np.concatenate([p.normal for p in parts]))
+    normal = mean(np.concatenate([p.normal for p in parts]))
     length = np.linalg.norm(normal, axis=1, keepdims=True)
     return Surface(
-        unique,
+        key,
         weight.astype(np.int32),
-        (total(np.concatenate([p.position for p in parts])) / weight[:, None]).astype(np.float32),
-        np.divide(normal, length, out=np.zeros_like(normal), where=length > 0).astype(np.float32),
-        (total(np.concatenate([p.rgb for p in parts])) / weight[:, None]).astype(np.float32),
-        (total(np.concatenate([p.range for p in parts])[:, None])[:, 0] / weight).astype(
-            np.float32
-        ),
+        mean(np.concatenate([p.position for p in parts])),
+        np.divide(normal, length, out=np.zeros_like(normal), where=length > 0),
+        mean(np.concatenate([p.rgb for p in parts])),
+        mean(np.concatenate([p.range for p in parts])[:, None])[:, 0],
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from scenekeeper.engine.memory import give_back
 from scenekeeper.engine.pipeline import Busy, ClipWork, Outcome, run_clips
 from scenekeeper.engine.progress import Progress
 from scenekeeper.engine.stage import ClipStage, SessionStage, Stage, Tables
@@ -84,6 +85,7 @@ def run(
                 work.reduce(group)
             else:
                 work.map(group)
+            give_back()
         dataset.set_current(session, work.runs)
     return work.report(time.perf_counter() - began)
 

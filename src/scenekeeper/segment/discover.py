@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenekeeper.segment.planes import Plane, components, find_planes, up_direction
-from scenekeeper.voxels import Surface, neighbours
+from scenekeeper.voxels import Pairs, Surface, neighbours, touching
 
 Kind = Literal["thing", "flat", "support", "wall"]
 
@@ -106,10 +106,13 @@ def _pieces(
     surface: Surface, rest: NDArray[np.int64], config: DiscoverConfig
 ) -> list[NDArray[np.int64]]:
     """Connected pieces of what is not structure, cut at inner corners and colour steps."""
-    pairs = neighbours(surface.key[rest])
-    a, b = rest[pairs[:, 0]], rest[pairs[:, 1]]
-    step = np.abs(surface.rgb[a] - surface.rgb[b]).max(1)
-    pairs = pairs[(step < config.colour_step) & ~_concave(surface, a, b)]
+
+    def one_thing(a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.bool_]:
+        i, j = rest[a], rest[b]
+        step = np.abs(surface.rgb[i] - surface.rgb[j]).max(1)
+        return np.asarray((step < config.colour_step) & ~_concave(surface, i, j), np.bool_)
+
+    pairs = neighbours(surface.key[rest], keep=one_thing)
     return [rest[p] for p in _groups(components(pairs, len(rest))) if len(p) >= config.min_voxels]
 
 
@@ -150,17 +153,7 @@ def _hangs_below(surface: Surface, plane: Plane, piece: NDArray[np.int64], size:
     if (height > size).mean() > 0.03 or (height > -4 * size).sum() < 20:
         return False
     rim = piece[height > -3 * size]
-    return _touching(surface, rim, plane.rows, 2) >= 20
-
-
-def _touching(surface: Surface, a: NDArray[np.int64], b: NDArray[np.int64], reach: int) -> int:
-    """How many voxels of ``a`` have a voxel of ``b`` within reach."""
-    rows = np.union1d(a, b)
-    pairs = rows[neighbours(surface.key[rows], reach)]
-    in_a, in_b = np.isin(pairs, a), np.isin(pairs, b)
-    left = pairs[in_a[:, 0] & in_b[:, 1], 0]
-    right = pairs[in_a[:, 1] & in_b[:, 0], 1]
-    return len(np.union1d(left, right))
+    return int(touching(surface.key[rim], surface.key[plane.rows], 2).sum()) >= 20
 
 
 def _unstacked(
@@ -204,17 +197,17 @@ def _told_apart(
     flats = list(flats)
     standing = []
     for piece in things:
+        key = surface.key[piece]
         for k, flat in enumerate(flats):
-            bump = len(piece) < len(flat) and _touching(surface, piece, flat, 1) > 0.4 * len(piece)
-            if bump:
+            if len(piece) < len(flat) and touching(key, surface.key[flat]).mean() > 0.4:
                 flats[k] = np.union1d(flat, piece)
                 break
         else:
             standing.append(piece)
     if not standing:
         return standing, flats
-    solid = np.concatenate(standing)
-    return standing, [f for f in flats if _touching(surface, f, solid, 2) < 0.2 * len(f)]
+    solid = np.sort(surface.key[np.concatenate(standing)])
+    return standing, [f for f in flats if touching(surface.key[f], solid, 2).mean() < 0.2]
 
 
 def _flat_things(
@@ -226,10 +219,10 @@ def _flat_things(
     # Shadow and gloss change lightness; hue stays.
     off = np.linalg.norm((lab - np.median(lab, 0)) * [0.5, 1, 1], axis=1)
     odd = off > max(config.flat_contrast, 2.5 * float(np.median(off)))
-    pairs = neighbours(surface.key[rows], 2)
+    pairs = neighbours(surface.key[rows])
     odd = _closed(odd, pairs)
-    within = pairs[odd[pairs[:, 0]] & odd[pairs[:, 1]]]
-    label = components(within, len(rows))
+    within = odd[pairs[0]] & odd[pairs[1]]
+    label = components((pairs[0][within], pairs[1][within]), len(rows))
     for group in _groups(label, odd):
         piece = rows[group]
         small = len(group) * size * size < config.flat_area or len(group) > 0.3 * len(rows)
@@ -237,14 +230,13 @@ def _flat_things(
             yield piece
 
 
-def _closed(odd: NDArray[np.bool_], pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _closed(odd: NDArray[np.bool_], pairs: Pairs) -> NDArray[np.bool_]:
     """Fill specks and drop specks: each voxel takes the majority of its neighbourhood."""
     n = len(odd)
-    around = np.bincount(pairs.reshape(-1), minlength=n)
+    a, b = pairs
+    around = np.bincount(a, minlength=n) + np.bincount(b, minlength=n)
     for _ in range(2):
-        votes = np.bincount(pairs[:, 0], odd[pairs[:, 1]], n) + np.bincount(
-            pairs[:, 1], odd[pairs[:, 0]], n
-        )
+        votes = np.bincount(a, odd[b], n) + np.bincount(b, odd[a], n)
         odd = (votes + odd) * 2 > around + 1
     return odd
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from scenekeeper.voxels import Surface, depth_noise, neighbours
+from scenekeeper.voxels import Pairs, Surface, coarser, depth_noise, neighbours
 
 _NORMAL_COS = 0.9
 _HYPOTHESES = 200
@@ -97,9 +98,9 @@ def up_direction(planes: list[Plane], camera_up: NDArray[np.float64]) -> NDArray
     return np.asarray(total / np.linalg.norm(total), np.float64)
 
 
-def components(pairs: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """Connected component of each of ``n`` nodes under undirected ``pairs [P, 2]``."""
-    graph = sparse.coo_matrix((np.ones(len(pairs), np.bool_), (pairs[:, 0], pairs[:, 1])), (n, n))
+def components(pairs: Pairs, n: int) -> NDArray[np.int64]:
+    """Connected component of each of ``n`` nodes under undirected pairs."""
+    graph = sparse.coo_matrix((np.ones(len(pairs[0]), np.bool_), pairs), (n, n))
     return np.asarray(connected_components(graph, directed=False)[1], np.int64)
 
 
@@ -149,8 +150,9 @@ def _fit(
 
 
 def _patches(keys: NDArray[np.int64], rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Connected groups of rows, tolerating gaps of one voxel; largest first."""
-    label = components(neighbours(keys[rows], 2), len(rows))
+    """Connected groups of rows, tolerating gaps of a voxel or two; largest first."""
+    coarse, place = np.unique(coarser(keys[rows]), return_inverse=True)
+    label = components(neighbours(coarse), len(coarse))[place]
     sizes = np.bincount(label)
     return [rows[label == k] for k in np.argsort(-sizes, kind="stable") if sizes[k] > 50]
 
@@ -168,11 +170,13 @@ def _area(
 def _joined(surface: Surface, planes: list[Plane], tolerance: NDArray[np.float32]) -> list[Plane]:
     """Touching patches that are one plane up to noise become one patch."""
     owner = _owners(surface, planes)
-    pairs = neighbours(surface.key, 1)
-    a, b = owner[pairs[:, 0]], owner[pairs[:, 1]]
-    touch = np.unique(np.sort(np.stack((a, b), 1)[(a >= 0) & (b >= 0) & (a != b)], 1), axis=0)
+    meet = neighbours(
+        surface.key, keep=lambda a, b: (owner[a] >= 0) & (owner[b] >= 0) & (owner[a] != owner[b])
+    )
+    touch = np.unique(np.sort(np.stack((owner[meet[0]], owner[meet[1]]), 1), 1), axis=0)
     same = [(i, j) for i, j in touch if _one_plane(surface, planes[i], planes[j], tolerance)]
-    label = components(np.array(same, np.int64).reshape(-1, 2), len(planes))
+    first, second = np.array(same, np.int32).reshape(-1, 2).T
+    label = components((first, second), len(planes))
     return [
         _union(surface, [p for p, k in zip(planes, label, strict=True) if k == g])
         for g in range(label.max(initial=-1) + 1)
@@ -202,19 +206,25 @@ def _thickened(
 ) -> list[Plane]:
     """Take in the noisy voxels right at a plane that no plane owns."""
     owner = _owners(surface, planes)
-    pairs = neighbours(surface.key)
     normals = np.array([p.normal for p in planes])
     offsets = np.array([p.offset for p in planes])
     for _ in range(2):
-        both = np.concatenate((pairs, pairs[:, ::-1]))
-        both = both[(owner[both[:, 0]] >= 0) & (owner[both[:, 1]] < 0)]
-        plane, row = owner[both[:, 0]], both[:, 1]
+        owned = owner >= 0
+        a, b = neighbours(surface.key, keep=partial(_one_of_two, owned))
+        plane, row = np.maximum(owner[a], owner[b]), np.where(owner[a] < 0, a, b)
         off = np.abs(np.einsum("ij,ij->i", normals[plane], surface.position[row]) + offsets[plane])
         taken = off < 1.3 * tolerance[row]
+        owner = owner.copy()
         owner[row[taken]] = plane[taken]
     return [
         Plane(p.normal, p.offset, np.flatnonzero(owner == k), p.area) for k, p in enumerate(planes)
     ]
+
+
+def _one_of_two(
+    owned: NDArray[np.bool_], a: NDArray[np.int32], b: NDArray[np.int32]
+) -> NDArray[np.bool_]:
+    return np.asarray(owned[a] != owned[b], np.bool_)
 
 
 def _owners(surface: Surface, planes: list[Plane]) -> NDArray[np.int64]:

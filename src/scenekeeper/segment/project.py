@@ -101,18 +101,17 @@ def see(
     owner[known] = lookup(geometry.transform(frame.T_world_camera, points))
     size = (camera.height, camera.width)
     seen = []
-    tracks, compact = np.unique(owner, return_inverse=True)
-    for k, place in enumerate(ndimage.find_objects(compact.reshape(owner.shape) + 1)):
-        if tracks[k] == NOBODY or place is None:
+    for track, place in enumerate(ndimage.find_objects(owner + 1)):
+        if place is None:
             continue
-        crop, offset = _clean(owner, int(tracks[k]), place, min_pixels // STRIDE**2)
+        crop, offset = _clean(owner, track, place, min_pixels // STRIDE**2)
         if crop is None:
             continue
         crop = crop.repeat(STRIDE, 0).repeat(STRIDE, 1)
         y, x = offset[0] * STRIDE, offset[1] * STRIDE
         crop = crop[: size[0] - y, : size[1] - x]
         box = (x, y, x + crop.shape[1], y + crop.shape[0])
-        seen.append((int(tracks[k]), masks.encode_crop(crop, (x, y), size), box))
+        seen.append((track, masks.encode_crop(crop, (x, y), size), box))
     return seen
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from scenekeeper.schema import SURFACE, Clip, Frame
 from scenekeeper.voxels import Surface, frame_surface, merge
 
-_MERGE_AT = 1_000_000
+_MERGE_AT = 400_000
 """Voxels held before they are merged; bounds a clip's memory whatever its length."""
 
 
@@ -75,4 +75,7 @@ class FuseJob:
         """The clip's surface."""
         if not self.parts:
             return {"surface": SURFACE.empty_table()}
-        return {"surface": merge(self.parts).to_table(self.clip.session)}
+        surface = merge(self.parts)
+        # What a single frame of many saw is noise, and most of the voxels.
+        again = surface.count >= min(2, len(self.clip) // 10)
+        return {"surface": surface[again].to_table(self.clip.session)}
