@@ -17,8 +17,7 @@ from scenekeeper.errors import RecordingError
 from scenekeeper.quality import Quality
 from scenekeeper.recording import Recording, open_recordings
 from scenekeeper.recording.frames import frame_index, read_frames, signal_rows
-from scenekeeper.recording.open import reopen
-from scenekeeper.recording.registration import align
+from scenekeeper.recording.registration import align, apply_alignment
 from scenekeeper.segment import Discover, Project
 from scenekeeper.store import Dataset, SessionInfo, fingerprint
 from scenekeeper.world import Fuse, FuseConfig, World
@@ -176,8 +175,7 @@ def _admitted(
     if recording.name in dataset.sessions():
         info = dataset.session(recording.name)
         if info.content == recording.content:
-            known = reopen(str(recording.path), recording.name, info.content, info.alignment)
-            return replace(known, name=info.name), info
+            return apply_alignment(recording, info.alignment), info
     aligned, corrections, notes = align(recording)
     index = frame_index(aligned)
     info = SessionInfo(

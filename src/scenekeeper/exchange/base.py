@@ -75,5 +75,13 @@ def export(
                 f"no exporter for {format!r}", remedy=f"There are: {', '.join(formats())}"
             )
         exporter = import_module(BUILT_IN[format]).export
+    chosen = sessions or dataset.sessions()
+    bare = [s for s in chosen if "instances" not in dataset.current(s)]
+    if bare or not chosen:
+        raise ExportError(
+            f"session {bare[0]!r} is not labelled yet" if bare else "there is no session here",
+            path=dataset.path,
+            remedy="Label first: scenekeeper label RECORDING --into DATASET",
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
-    return exporter(dataset, out, sessions=sessions or dataset.sessions(), **options)
+    return exporter(dataset, out, sessions=chosen, **options)

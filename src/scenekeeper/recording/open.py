@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -67,6 +68,12 @@ def open_recording(path: str | os.PathLike[str]) -> Recording:
     return recordings[0]
 
 
+@lru_cache(maxsize=1)
+def _last_opened(source: str, stamp: int) -> tuple[Recording, ...]:
+    """The sessions at a source, opened once for a dataset of a thousand episodes."""
+    return tuple(open_recordings(source))
+
+
 def _readers() -> list[Reader]:
     built_in = [import_module(name).open for name in BUILT_IN]
     plugins = [point.load() for point in entry_points(group="scenekeeper.readers")]
@@ -105,7 +112,8 @@ def reopen(
     remedy = "Put the recording back, or label it again from where it is now."
     if not Path(source).exists():
         raise RecordingError("the recording is no longer here", path=source, remedy=remedy)
-    found = [r for r in open_recordings(source) if r.content == content]
+    stamp = Path(source).stat().st_mtime_ns
+    found = [r for r in _last_opened(source, stamp) if r.content == content]
     if not found:
         raise RecordingError("another recording is here now", path=source, remedy=remedy)
     recording = next((r for r in found if r.name == name), found[0])

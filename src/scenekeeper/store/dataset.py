@@ -345,13 +345,21 @@ class Dataset:
     def refresh_views(self) -> None:
         """Write ``views.sql`` anew from what is in force."""
         sessions = self.sessions()
-        current = {s: runs for s in sessions if (runs := self.current(s))}
+        current = {s: self._made(s) for s in sessions}
         named = any((self.path / "labels/names/human").glob("*.parquet"))
         text = views_sql(current, sessions, named)
         file = self.path / "views.sql"
         if not file.exists() or file.read_text(encoding="utf-8") != text:
             atomic.write_text(file, text)
         self.__dict__.pop("_connection", None)
+
+    def _made(self, session: str) -> dict[str, str]:
+        """The runs in force that have at least one segment; a session may have no frames."""
+        return {
+            table: run
+            for table, run in self.current(session).items()
+            if any((self.path / "labels" / table / run).glob(f"{session}-*.parquet"))
+        }
 
     @cached_property
     def _connection(self) -> Any:
