@@ -58,7 +58,7 @@ class Describe:
         kind = {o["object"]: o["kind"] for o in objects}
         of_track = {o["track"]: o["object"] for o in objects}
         carried = {
-            r["subject"]: r["object"]
+            r["subject"]: (r["predicate"], r["object"])
             for r in tables.of_session("relations").to_pylist()
             if r["predicate"] in ("on", "in")
         }
@@ -87,7 +87,7 @@ def caption(
     shown: Sequence[int],
     phrase: Mapping[int, str],
     kind: Mapping[int, str],
-    carried: Mapping[int, int],
+    carried: Mapping[int, tuple[str, int]],
 ) -> str:
     """One sentence about the objects a frame shows.
 
@@ -95,15 +95,20 @@ def caption(
         shown: visible objects.
         phrase: name of each object.
         kind: kind of each object; walls are not mentioned.
-        carried: what each object is on or in.
+        carried: per object ``("on" | "in", holder)`` where it has one.
     """
     visible = [o for o in shown if kind[o] != "wall"]
     clauses = []
     told: set[int] = set()
-    for holder in sorted({carried[o] for o in visible if carried.get(o) in visible}):
-        load = [o for o in visible if carried.get(o) == holder]
-        clauses.append(f"{_article(phrase[holder])} with {_count(load, phrase)} on it")
-        told |= {holder, *load}
+    held = {o: carried[o] for o in visible if o in carried and carried[o][1] in visible}
+    for holder in sorted({where[1] for where in held.values()}):
+        parts = []
+        for predicate in ("on", "in"):
+            load = [o for o in visible if held.get(o) == (predicate, holder)]
+            told |= {holder, *load}
+            if load:
+                parts.append(f"{_count(load, phrase)} {predicate} it")
+        clauses.append(f"{_article(phrase[holder])} with {' and '.join(parts)}")
     rest = [o for o in visible if o not in told]
     if rest:
         clauses.append(_count(rest, phrase))

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from scenekeeper.geometry import upright_basis
 from scenekeeper.segment.planes import Plane, components, find_planes, up_direction
 from scenekeeper.voxels import Pairs, Surface, neighbours, touching
 
@@ -140,7 +141,9 @@ def _carriers(
     left = []
     for piece in pieces:
         for k, plane in enumerate(planes):
-            if plane.normal @ up > 0.94 and _hangs_below(surface, plane, piece, size):
+            if plane.normal @ up > 0.94 and (
+                _hangs_below(surface, plane, piece, size) or _is_leg(surface, plane, piece, up)
+            ):
                 carried[k] = np.union1d(carried[k], piece)
                 break
         else:
@@ -154,6 +157,24 @@ def _hangs_below(surface: Surface, plane: Plane, piece: NDArray[np.int64], size:
         return False
     rim = piece[height > -3 * size]
     return int(touching(surface.key[rim], surface.key[plane.rows], 2).sum()) >= 20
+
+
+def _is_leg(
+    surface: Surface, plane: Plane, piece: NDArray[np.int64], up: NDArray[np.float64]
+) -> bool:
+    """Whether a piece is slim, upright, and ends just beneath a plane that hides its top."""
+    basis = upright_basis(up)
+    points = surface.position[piece] @ basis
+    low, high = np.percentile(points, [2, 98], axis=0)
+    width, height = float((high - low)[:2].max()), float((high - low)[2])
+    gap = -float(plane.distance(surface.position[piece]).max())
+    if width > 0.2 or height < 2.5 * width or not 0 <= gap < 0.15:
+        return False
+    top = surface.position[plane.rows] @ basis
+    middle = points[:, :2].mean(0)
+    return bool(
+        (middle > top[:, :2].min(0) - 0.05).all() & (middle < top[:, :2].max(0) + 0.05).all()
+    )
 
 
 def _unstacked(

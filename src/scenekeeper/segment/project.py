@@ -10,10 +10,10 @@ from scipy import ndimage
 
 from scenekeeper import geometry, masks
 from scenekeeper.schema import Frame, Labels
-from scenekeeper.voxels import offset_key, voxel_keys
+from scenekeeper.voxels import offset_key, sampling, voxel_keys
 
-STRIDE = 2
-"""Pixels are looked up on every second row and column; masks come out to two pixels."""
+SAMPLES_ACROSS = 400
+"""About so many pixels of a row are looked up; a 640-pixel image gives masks to two pixels."""
 
 NOBODY = -1
 
@@ -77,7 +77,7 @@ def build_lookup(
 
 
 def see(
-    frame: Frame, lookup: Lookup, max_depth: float, min_pixels: int
+    frame: Frame, lookup: Lookup, max_depth: float, min_share: float
 ) -> list[tuple[int, bytes, tuple[int, int, int, int]]]:
     """Visible segments of a frame.
 
@@ -85,7 +85,7 @@ def see(
         frame: with depth and pose, else nothing is seen.
         lookup: whose voxel is whose.
         max_depth: metres; farther depth is not looked at.
-        min_pixels: smaller masks are left out.
+        min_share: masks of a smaller share of the image are left out.
 
     Returns:
         ``(track, mask counts, (x0, y0, x1, y1))`` per segment, ascending by track.
@@ -93,22 +93,24 @@ def see(
     if frame.depth is None or frame.T_world_camera is None or frame.camera.intrinsics is None:
         return []
     camera = frame.camera
-    depth = frame.depth[::STRIDE, ::STRIDE]
-    directions = geometry.rays(frame.camera.intrinsics, camera.width, camera.height, STRIDE)
+    stride = sampling(camera.width, SAMPLES_ACROSS)
+    depth = frame.depth[::stride, ::stride]
+    directions = geometry.rays(frame.camera.intrinsics, camera.width, camera.height, stride)
     known = (depth > 0) & (depth < max_depth)
     owner = np.full(depth.shape, NOBODY, np.int32)
     points = geometry.unproject(depth, directions)[known]
     owner[known] = lookup(geometry.transform(frame.T_world_camera, points))
     size = (camera.height, camera.width)
+    min_pixels = min_share * camera.width * camera.height
     seen = []
     for track, place in enumerate(ndimage.find_objects(owner + 1)):
         if place is None:
             continue
-        crop, offset = _clean(owner, track, place, min_pixels // STRIDE**2)
+        crop, offset = _clean(owner, track, place, min_pixels / stride**2)
         if crop is None:
             continue
-        crop = crop.repeat(STRIDE, 0).repeat(STRIDE, 1)
-        y, x = offset[0] * STRIDE, offset[1] * STRIDE
+        crop = crop.repeat(stride, 0).repeat(stride, 1)
+        y, x = offset[0] * stride, offset[1] * stride
         crop = crop[: size[0] - y, : size[1] - x]
         box = (x, y, x + crop.shape[1], y + crop.shape[0])
         seen.append((track, masks.encode_crop(crop, (x, y), size), box))
@@ -136,7 +138,7 @@ def labels(
 
 
 def _clean(
-    owner: NDArray[np.int32], track: int, place: tuple[slice, slice], min_pixels: int
+    owner: NDArray[np.int32], track: int, place: tuple[slice, slice], min_pixels: float
 ) -> tuple[NDArray[np.bool_] | None, tuple[int, int]]:
     """Close the pinholes that unknown depth leaves, drop crumbs, and crop tight."""
     pad = 2

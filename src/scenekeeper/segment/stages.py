@@ -92,12 +92,12 @@ class ProjectConfig:
 
     Attributes:
         max_depth: metres; farther pixels are not labelled.
-        min_pixels: smaller masks are not labelled.
+        min_share: masks of a smaller share of the image are not labelled.
         small_side: instances with a box side below this many pixels are flagged ``small``.
     """
 
     max_depth: float = 4.0
-    min_pixels: int = 120
+    min_share: float = 0.0004
     small_side: int = 20
 
 
@@ -147,7 +147,7 @@ class ProjectJob:
 
     def encode(self, frame: Frame) -> Labels:
         """One frame's instances."""
-        seen = see(frame, self.view.lookup, self.config.max_depth, self.config.min_pixels)
+        seen = see(frame, self.view.lookup, self.config.max_depth, self.config.min_share)
         return labels(frame, seen, self.view.phrases, self.view.scores)
 
     def collect(self, frame: Labels) -> None:
