@@ -1,13 +1,21 @@
-"""How benchmarks measure: both sides in turn in the same run, CPU time, medians."""
+"""How benchmarks measure: both sides in turn in the same run, medians, children apart.
+
+CPU time where the claim is about work, wall-clock time only where it is about waiting.
+"""
 
 from __future__ import annotations
 
 import gc
+import json
+import os
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,52 +30,177 @@ class Result:
         input: what was worked on.
         unit: of ``ours``, ``peer`` and ``limit``.
         ours: our median.
-        peer: the peer's median.
+        target: what we claim of ``ratio`` (at least this) or of ``ours`` (no worse than this).
+        peer: the peer's median; ``None`` where there is no peer.
         peer_name: who the peer is, with its version.
-        target: the least ``ratio`` that we claim.
+        target_of: whether ``target`` is about ``ratio`` or about ``ours``.
+        better: whether less or more of ``unit`` is better.
         limit: what physics or the format allows at best, where known.
+        limit_name: what that limit is.
+        further: what else the claim says, and whether it was so.
+        note: other figures of the same run.
     """
 
     name: str
     input: str
     unit: str
     ours: float
-    peer: float
-    peer_name: str
     target: float
+    peer: float | None = None
+    peer_name: str = ""
+    target_of: Literal["ratio", "ours"] = "ratio"
+    better: Literal["less", "more"] = "less"
     limit: float | None = None
+    limit_name: str = ""
+    further: Mapping[str, bool] = field(default_factory=dict)
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.target_of == "ratio" and self.peer is None:
+            raise ValueError(f"{self.name}: a target of the ratio needs a peer")
 
     @property
-    def ratio(self) -> float:
-        """How many times better ours is than the peer; less is better in every unit used."""
-        return self.peer / self.ours
+    def ratio(self) -> float | None:
+        """How many times better ours is than the peer."""
+        if self.peer is None:
+            return None
+        worse, better = (self.peer, self.ours) if self.better == "less" else (self.ours, self.peer)
+        return worse / better if better else float("inf")
 
     @property
     def ok(self) -> bool:
-        """Whether the claim holds."""
-        return self.ratio >= self.target
+        """Whether the claim holds, all of it."""
+        if self.target_of == "ratio":
+            met = self.ratio is not None and self.ratio >= self.target
+        else:
+            met = self.ours <= self.target if self.better == "less" else self.ours >= self.target
+        return met and all(self.further.values())
 
     def as_dict(self) -> dict[str, Any]:
         """The result with its verdict, for JSON."""
         return {**asdict(self), "ratio": self.ratio, "ok": self.ok}
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Result:
+        """The opposite of :meth:`as_dict`."""
+        return cls(**{k: v for k, v in values.items() if k not in ("ratio", "ok")})
 
-def cpu_seconds(
-    ours: Callable[[], object], peer: Callable[[], object], repeats: int = 7
-) -> tuple[float, float]:
-    """Median CPU seconds of both, run in turn so that a busy machine hurts both alike.
+
+def cpu_seconds(*works: Callable[[], object], repeats: int = 7) -> tuple[float, ...]:
+    """Median CPU seconds of each, all threads, run in turn so that a busy machine hurts all alike.
 
     The first round, which pays for imports and caches, is not counted.
     """
-    taken: tuple[list[float], list[float]] = ([], [])
-    for _ in range(repeats + 1):
-        for work, times in zip((ours, peer), taken, strict=True):
+    return _medians(works, repeats + 1, time.process_time, skip=1)
+
+
+def wall_seconds(*works: Callable[[], object], repeats: int = 3) -> tuple[float, ...]:
+    """Median wall-clock seconds of each, run in turn; for claims about waiting."""
+    return _medians(works, repeats, time.perf_counter, skip=0)
+
+
+def _medians(
+    works: Sequence[Callable[[], object]], rounds: int, clock: Callable[[], float], skip: int
+) -> tuple[float, ...]:
+    taken: list[list[float]] = [[] for _ in works]
+    for _ in range(rounds):
+        for work, times in zip(works, taken, strict=True):
             gc.collect()
-            start = time.process_time()
+            start = clock()
             work()
-            times.append(time.process_time() - start)
-    first, second = (statistics.median(times[1:]) for times in taken)
-    return first, second
+            times.append(clock() - start)
+    return tuple(statistics.median(times[skip:]) for times in taken)
+
+
+# --- children -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Child:
+    """What one finished process took.
+
+    Attributes:
+        wall: seconds from its start to its end.
+        cpu: user and system seconds of all its threads.
+        peak_mb: largest resident set, in 10^6 bytes.
+        output: its standard output.
+    """
+
+    wall: float
+    cpu: float
+    peak_mb: float
+    output: str
+
+
+# The kernel counts the memory of the process that starts another as the other's peak, so a small
+# process stands between.
+_STARTER = """
+import json, os, sys, time
+out = sys.argv[1]
+file = os.open(out, os.O_WRONLY)
+start = time.perf_counter()
+pid = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ, file_actions=[
+    (os.POSIX_SPAWN_DUP2, file, 1)])
+_, status, usage = os.wait4(pid, 0)
+wall = time.perf_counter() - start
+cpu = usage.ru_utime + usage.ru_stime
+print(json.dumps([os.waitstatus_to_exitcode(status), wall, cpu, usage.ru_maxrss]))
+"""
+
+
+def child(command: Sequence[str]) -> Child:
+    """Run a program to its end.
+
+    Args:
+        command: its absolute path and arguments.
+
+    Raises:
+        RuntimeError: it failed; what it printed to standard error is already there to see.
+    """
+    import tempfile
+
+    with tempfile.NamedTemporaryFile() as out:
+        starter = [sys.executable, "-I", "-S", "-c", _STARTER, out.name, *command]
+        done = subprocess.run(starter, stdout=subprocess.PIPE, check=True)
+        code, wall, cpu, peak_kb = json.loads(done.stdout)
+        output = Path(out.name).read_text(encoding="utf-8")
+    if code:
+        raise RuntimeError(f"{' '.join(command)} ended with {code}")
+    return Child(wall, cpu, peak_kb * 1024 / 1e6, output)
+
+
+def script(name: str) -> str:
+    """Path of a program that a package has installed beside this interpreter."""
+    import sysconfig
+
+    return str(Path(sysconfig.get_path("scripts")) / name)
+
+
+# --- recordings -----------------------------------------------------------------------------------
+
+
+def room(folder: Path) -> tuple[Path, str]:
+    """A room to label and what to call it: the real kitchen where it is, else a rendered room.
+
+    Args:
+        folder: where to render the room.
+    """
+    default = Path(__file__).parents[2] / "shared" / "data"
+    kitchen = Path(os.environ.get("SCENEKEEPER_TEST_DATA", default)) / "kitchen"
+    if kitchen.is_dir():
+        return kitchen, "real kitchen, Kinect"
+    from scenekeeper.simulate import write_tabletop
+
+    rendered = write_tabletop(folder / "room", frames=300, size=(640, 480))
+    return rendered, "rendered room (the real kitchen is not here)"
+
+
+def frame_files(folder: Path) -> list[str]:
+    """Stems of the frames of a 7-Scenes folder, in order."""
+    return sorted(path.name.removesuffix(".pose.txt") for path in folder.glob("frame-*.pose.txt"))
+
+
+# --- masks ----------------------------------------------------------------------------------------
 
 
 def blob(rng: np.random.Generator, size: int) -> NDArray[np.bool_]:

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from scenekeeper import masks
+from scenekeeper import masks, schema
 from scenekeeper.errors import ExportError, RecordingError
 from scenekeeper.exchange import Exported, export, lerobot_stats, lerobot_timeline, pictures
 from scenekeeper.exchange.lerobot_tables import NumberedParquet, Place
@@ -336,6 +336,8 @@ def test_a_frame_without_labels_is_empty_not_absent(
     empty = Dataset.create(tmp_path / "empty.sk")
     for name in dataset.sessions():
         empty.add_session(dataset.session(name), dataset.frames(name), dataset.signals(name))
+        empty.write_segment(schema.INSTANCES.empty_table(), "instances", "none", name, 0)
+        empty.set_current(name, {"instances": "none"})
     row = data(export(empty, "lerobot", tmp_path / "out")).to_pylist()[0]
     assert (row["label.objects_json"], row["label.caption"]) == ("[]", "")
     assert (row["label.num_objects"], row["label.review_state"]) == (0, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -163,7 +163,6 @@ class _Session:
         """Run clip stages over every clip that lacks one of their segments."""
         runs = [self._begin(stage) for stage in group]
         tables = [self._tables(stage) for stage in group]
-        keys = "+".join(runs)
         waiting = {clip.index: clip for clip in self._clips}
         names = "+".join(stage.name for stage in group)
         while waiting:
@@ -171,16 +170,16 @@ class _Session:
                 if self._has(group, runs, clip):
                     del waiting[clip.index]
                     self._kept += len(group)
-            mine = [c for c in waiting.values() if self._ledger.claim(f"{keys}/{self._key(c)}")]
-            if not mine:
-                if waiting:
-                    time.sleep(0.2)  # another process is at work on the rest
-                continue
-            self._progress.start(names, self._info.name, sum(map(len, mine)), self._busy)
-            self._run_pass(group, runs, tables, mine)
-            for clip in mine:
-                self._ledger.release(f"{keys}/{self._key(clip)}")
-                waiting.pop(clip.index)
+            if not waiting:
+                break
+            self._progress.start(
+                names, self._info.name, sum(map(len, waiting.values())), self._busy
+            )
+            tried = self._run_pass(group, runs, tables, list(waiting.values()))
+            for clip in tried:
+                del waiting[clip.index]
+            if not tried:
+                time.sleep(0.2)  # another process is at work on the rest
         failed = {clip for name, clip, _ in self._failures if name in {s.name for s in group}}
         self._clips = tuple(c for c in self._clips if c.index not in failed)
         for stage, run_id in zip(group, runs, strict=True):
@@ -188,13 +187,20 @@ class _Session:
 
     def _run_pass(
         self, group: list[ClipStage], runs: list[str], tables: list[Tables], clips: list[Clip]
-    ) -> None:
-        def work(clip: Clip) -> ClipWork:
-            rows = self._frames.slice(clip.start, len(clip))
-            opened = zip(group, tables, strict=True)
-            return ClipWork(
-                clip, lambda: [s.open(clip, t) for s, t in opened], lambda: self._decode(rows)
-            )
+    ) -> list[Clip]:
+        """Run the clips that no other process is at work on; these are returned."""
+        claimed: list[Clip] = []
+
+        def work() -> Iterator[ClipWork]:
+            # A clip is claimed when its turn comes, so several processes share a session.
+            for clip in clips:
+                if not self._ledger.claim(self._lease(runs, clip)):
+                    continue
+                if self._has(group, runs, clip):  # made by another process meanwhile
+                    self._ledger.release(self._lease(runs, clip))
+                    continue
+                claimed.append(clip)
+                yield self._clip_work(group, tables, clip)
 
         began = time.perf_counter()
 
@@ -202,25 +208,42 @@ class _Session:
             nonlocal began
             took, began = time.perf_counter() - began, time.perf_counter()
             if isinstance(outcome, Exception):
-                self._fail("+".join(s.name for s in group), runs[0], clip.index, outcome)
-                return
-            for stage, run_id, made in zip(group, runs, outcome, strict=True):
-                for table in stage.writes:
-                    self._dataset.write_segment(
-                        made[table], table, run_id, self._info.name, clip.index
-                    )
-                key = (stage.name, run_id, self._info.name, clip.index)
-                self._ledger.done(*key, took / len(group), len(clip))
-                self._done += 1
+                self._fail(group, runs, clip, outcome)
+            else:
+                self._keep(group, runs, clip, outcome, took)
+            self._ledger.release(self._lease(runs, clip))
 
         run_clips(
-            map(work, clips),
+            work(),
             [stage.name for stage in group],
             commit,
             busy=self._busy,
             tick=self._progress.tick,
             workers=self._workers,
             in_flight=2 * self._workers + 4,
+        )
+        return claimed
+
+    def _keep(
+        self,
+        group: list[ClipStage],
+        runs: list[str],
+        clip: Clip,
+        outcome: Sequence[Mapping[str, pa.Table]],
+        took: float,
+    ) -> None:
+        for stage, run_id, made in zip(group, runs, outcome, strict=True):
+            for table in stage.writes:
+                self._dataset.write_segment(made[table], table, run_id, self._info.name, clip.index)
+            key = (stage.name, run_id, self._info.name, clip.index)
+            self._ledger.done(*key, took / len(group), len(clip))
+            self._done += 1
+
+    def _clip_work(self, group: list[ClipStage], tables: list[Tables], clip: Clip) -> ClipWork:
+        rows = self._frames.slice(clip.start, len(clip))
+        opened = list(zip(group, tables, strict=True))
+        return ClipWork(
+            clip, lambda: [s.open(clip, t) for s, t in opened], lambda: self._decode(rows)
         )
 
     def _has(self, group: list[ClipStage], runs: list[str], clip: Clip) -> bool:
@@ -281,17 +304,17 @@ class _Session:
         runs = {table: self.runs[table] for table in stage.reads}
         return Tables(self._dataset, self._info.name, runs, self._clips)
 
-    def _key(self, clip: Clip) -> str:
-        return f"{self._info.name}/{clip.index}"
+    def _lease(self, runs: list[str], clip: Clip) -> str:
+        return f"{'+'.join(runs)}/{self._info.name}/{clip.index}"
 
-    def _fail(self, stage: str, run_id: str, clip: int, error: Exception) -> None:
+    def _fail(self, group: list[ClipStage], runs: list[str], clip: Clip, error: Exception) -> None:
         if isinstance(error, ScenekeeperError):
             reason = str(error)
         else:  # ours to fix: keep where it happened
             import traceback
 
             reason = "".join(traceback.format_exception(error)[-3:]).strip()
-        for name in stage.split("+"):
-            self._failures.append((name, clip, reason))
-            self._ledger.failed(name, run_id, self._info.name, clip, reason)
-        self._progress.say(f"{self._info.name} clip {clip}: {reason.splitlines()[-1]}")
+        for stage, run_id in zip(group, runs, strict=True):
+            self._failures.append((stage.name, clip.index, reason))
+            self._ledger.failed(stage.name, run_id, self._info.name, clip.index, reason)
+        self._progress.say(f"{self._info.name} clip {clip.index}: {reason.splitlines()[-1]}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,9 +29,10 @@ CREATE TABLE IF NOT EXISTS leases(
 
 
 class Ledger:
-    """Open (or make) the ledger of a dataset; safe for several processes, one per thread."""
+    """Open (or make) the ledger of a dataset; safe for several processes and threads."""
 
     def __init__(self, dataset: Path) -> None:
+        self._lock = threading.Lock()
         self._worker = f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
         self._db = sqlite3.connect(
             dataset / "ledger.sqlite", timeout=30, isolation_level=None, check_same_thread=False
@@ -54,13 +56,14 @@ class Ledger:
         self._record((stage, run, session, clip, "failed", None, None, error))
 
     def _record(self, row: tuple[object, ...]) -> None:
-        self._db.execute(
-            "INSERT INTO work VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
-            " ON CONFLICT DO UPDATE SET status=excluded.status, seconds=excluded.seconds,"
-            " frames=excluded.frames, error=excluded.error, worker=excluded.worker,"
-            " ended_ns=excluded.ended_ns, attempts=attempts+1",
-            (*row, self._worker, time.time_ns()),
-        )
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO work VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
+                " ON CONFLICT DO UPDATE SET status=excluded.status, seconds=excluded.seconds,"
+                " frames=excluded.frames, error=excluded.error, worker=excluded.worker,"
+                " ended_ns=excluded.ended_ns, attempts=attempts+1",
+                (*row, self._worker, time.time_ns()),
+            )
 
     def failures(self) -> list[tuple[str, str, int, str]]:
         """``(stage, session, clip, reason)`` of every piece whose last attempt failed."""
@@ -94,24 +97,27 @@ class Ledger:
 
     def renew(self) -> None:
         """Push back the expiry of every lease this worker holds."""
-        self._db.execute(
-            "UPDATE leases SET expires=? WHERE worker=?",
-            (time.time() + LEASE_SECONDS, self._worker),
-        )
+        with self._transaction():
+            self._db.execute(
+                "UPDATE leases SET expires=? WHERE worker=?",
+                (time.time() + LEASE_SECONDS, self._worker),
+            )
 
     def release(self, key: str) -> None:
         """Give a lease back."""
-        self._db.execute("DELETE FROM leases WHERE key=? AND worker=?", (key, self._worker))
+        with self._transaction():
+            self._db.execute("DELETE FROM leases WHERE key=? AND worker=?", (key, self._worker))
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        with self._lock:  # one connection serves all threads of a worker
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
 
 
 def _started(pid: int) -> str:

@@ -1,0 +1,125 @@
+"""Assemble the report page: collect what it shows and put it into the template.
+
+In: a dataset. Out: one HTML file with its style, scripts, pictures and numbers inside.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scenekeeper.errors import DatasetError
+from scenekeeper.report import data
+from scenekeeper.report.pictures import Wanted, take_pictures
+from scenekeeper.report.scene import scene_data, upright
+from scenekeeper.store import Dataset, atomic
+
+MAX_SESSIONS = 20
+PICTURE_BYTES = 3_800_000
+"""Of all frame pictures together; it keeps the page below 8 MB."""
+
+MAX_CROPS = 150
+MAX_POINTS = 40_000
+MIN_POINTS = 4_000
+
+
+def write_report(dataset: Dataset, out: Path | None = None, *, max_frames: int = 150) -> Path:
+    """Write the report page of a dataset; it appears whole or not at all.
+
+    Args:
+        dataset: with or without labels.
+        out: the HTML file; ``report.html`` in the dataset when absent.
+        max_frames: pictures on the page, over all sessions and cameras.
+
+    Returns:
+        The file.
+
+    Raises:
+        DatasetError: the dataset is damaged, or the page cannot be written.
+    """
+    target = dataset.path / "report.html" if out is None else out
+    names = dataset.sessions()
+    shown = names[:MAX_SESSIONS]
+    share = max(1, len(shown))
+    payload = {
+        "name": dataset.path.resolve().name,
+        "sessions_left_out": len(names) - len(shown),
+        "sessions": [_session(dataset, name, max(1, max_frames // share), share) for name in shown],
+    }
+    page = _fill(payload)
+    try:
+        atomic.write_text(target, page)
+    except OSError as error:
+        raise DatasetError(
+            f"the report cannot be written: {error}",
+            path=target,
+            remedy="Choose another file, or free some space.",
+        ) from error
+    return target
+
+
+def _session(dataset: Dataset, name: str, max_frames: int, share: int) -> dict[str, Any]:
+    """Everything the page shows of one session; ``share`` sessions divide the page's budget."""
+    info = dataset.session(name)
+    index = dataset.frames(name)
+    notable = data.notable_frames(dataset, name)
+    chosen = data.choose_frames(index, [row["frame_id"] for row in notable], max_frames)
+    objects = data.objects(dataset, name)
+    best = data.best_views(dataset, name, objects[: max(1, MAX_CROPS // share)])
+    wanted = Wanted(chosen, best, PICTURE_BYTES // share)
+    taken = take_pictures(dataset, info, index, wanted)
+    basis = upright(dataset, name, index)
+    scene = scene_data(dataset, info, index, objects, basis, max(MIN_POINTS, MAX_POINTS // share))
+    for k, row in enumerate(objects):
+        row["picture"] = taken.crops.get(row["id"])
+        row["box"] = scene["boxes"][k]
+    return {
+        **data.overview(dataset, info, index, objects),
+        "pictures_missing": taken.problem,
+        "frames": data.frames(dataset, name, index, chosen, objects, taken.frames, basis),
+        "objects": [{k: v for k, v in row.items() if k[0] != "_"} for row in objects],
+        "relations": data.relations(dataset, name, objects),
+        "scene": {k: v for k, v in scene.items() if k != "boxes"},
+        "quality": data.quality(dataset, name, notable),
+        "speed": data.speed(dataset, name),
+        "runs": data.runs(dataset, name),
+    }
+
+
+def _fill(payload: dict[str, Any]) -> str:
+    """The template with its parts in place; one pass, so no part can pose as a placeholder."""
+    parts = {
+        "title": html.escape(payload["name"]),
+        "style": _resource("page.css"),
+        "data": to_script_json(payload),
+        "player": _resource("player.js"),
+        "scene": _resource("scene.js"),
+        "page": _resource("page.js"),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda m: parts[m.group(1)], _resource("page.html"))
+
+
+def to_script_json(value: Any) -> str:
+    """JSON that may stand inside a ``<script>`` element, whatever its strings hold.
+
+    Only ``<`` before a character that can open or close something is escaped: masks are full of
+    the others.
+    """
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False, default=_plain)
+    return re.sub(r"<(?=[/!sS])", r"\\u003c", text)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def _resource(name: str) -> str:
+    return files("scenekeeper.report").joinpath(name).read_text(encoding="utf-8")
