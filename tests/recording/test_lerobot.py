@@ -384,29 +384,3 @@ def test_real_pictures_are_the_same_by_seeking_and_by_decoding_on(shared_data: P
 
     for row, picture in zip(wanted, source.read(wanted), strict=True):
         assert np.array_equal(picture, linear[row])
-
-
-@both
-def test_damage_anywhere_gives_data_or_a_recording_error(tmp_path: Path, write: Writer) -> None:
-    root = write(tmp_path / "cups", (4, 3))
-    whole = {path: path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
-    draw = np.random.default_rng(3)
-    survived = 0
-    for _ in range(150):
-        path = list(whole)[draw.integers(len(whole))]
-        data = bytearray(whole[path])
-        if draw.integers(3) == 0:
-            del data[draw.integers(len(data)) :]
-        else:
-            for at in draw.integers(len(data), size=draw.integers(1, 8)):
-                data[at] = draw.integers(256)
-        path.write_bytes(data)
-        try:
-            for recording in lerobot.open(root) or []:
-                for view in recording.views:
-                    list(view.rgb.source.read(range(len(view.rgb))))
-                survived += len(list(recording.signals.values()))
-        except RecordingError as error:
-            assert str(error)
-        path.write_bytes(whole[path])
-    assert survived > 100

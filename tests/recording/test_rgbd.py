@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
 from pathlib import Path
 
@@ -368,60 +367,7 @@ def test_a_cut_trajectory_keeps_every_whole_row(tmp_path):
     assert any(note.startswith("1 of 4 poses") for note in recording.notes)
 
 
-# --- Damage and reality ---------------------------------------------------------------------------
-
-
-def _mutated(data: bytes, chance: random.Random) -> bytes:
-    kind = chance.randrange(5)
-    if kind == 0:
-        return data[: chance.randrange(len(data) + 1)]
-    if kind == 1:
-        return chance.randbytes(chance.randrange(64))
-    damaged = bytearray(data)
-    at = chance.randrange(max(len(damaged), 1))
-    if kind == 2:
-        del damaged[at : at + chance.randrange(1, 20)]
-    elif kind == 3:
-        damaged[at:at] = chance.choice(
-            [b"\0", b"-", b"e999", b"\n", b"nan ", b"\xff\xd8", b"9" * 30]
-        )
-    else:
-        for _ in range(chance.randrange(1, 8)):
-            if damaged:
-                damaged[chance.randrange(len(damaged))] = chance.randrange(256)
-    return bytes(damaged)
-
-
-@every_layout
-def test_any_damage_gives_a_recording_error_or_the_frames_that_are_left(tmp_path, layout):
-    folder = make.LAYOUTS[layout](tmp_path / "room")
-    files = sorted(f for f in folder.rglob("*") if f.is_file())
-    chance = random.Random(layout)
-    outcomes = {"opened": 0, "refused": 0, "read": 0, "unreadable": 0}
-    for turn in range(300):
-        file = files[turn % len(files)]
-        whole = file.read_bytes()
-        file.write_bytes(_mutated(whole, chance))
-        try:
-            view = open_one(folder).view("camera")
-            outcomes["opened"] += 1
-        except RecordingError:
-            outcomes["refused"] += 1
-        else:
-            for stream in (view.rgb, view.depth):
-                for row in range(len(stream) if stream else 0):
-                    if stream.source.files[row] != file:
-                        continue
-                    try:
-                        next(stream.source.read([row]))
-                        outcomes["read"] += 1
-                    except RecordingError as error:
-                        assert file.name in str(error)
-                        outcomes["unreadable"] += 1
-        file.write_bytes(whole)
-    assert outcomes["opened"] + outcomes["refused"] == 300
-    assert outcomes["opened"] > 200
-    assert outcomes["unreadable"] > 50
+# --- Reality ---------------------------------------------------------------------------
 
 
 def test_the_real_kitchen_reads_as_its_files_say(kitchen):

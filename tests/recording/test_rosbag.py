@@ -8,76 +8,20 @@ import shutil
 import lz4.frame
 import numpy as np
 import pytest
-import simplejpeg
 import zstandard
 from rosbags.rosbag1 import Writer as Writer1
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
-from rosbags.rosbag2 import Writer as Writer2
-from rosbags.typesys import Stores, get_typestore
+from rosbags.rosbag2 import CompressionMode, StoragePlugin
 
 from scenekeeper.errors import RecordingError
 from scenekeeper.recording import rosbag
 from scenekeeper.recording.blocks import decompress
-
-T0 = 1_700_000_000_000_000_000
-STEP = 50_000_000
-COLOR, DEPTH, IMU = "/cam/color/image_raw", "/cam/depth/image_raw", "/imu"
-
-
-def messages(store, ros1, n=8):
-    """``(topic, time, message)`` of a small RGB-D camera and an IMU."""
-    types = store.types
-    turn = types["geometry_msgs/msg/Quaternion"](0.0, 0.0, 0.0, 1.0)
-    zero = types["geometry_msgs/msg/Vector3"](0.0, 0.0, 0.0)
-    image, imu = types["sensor_msgs/msg/Image"], types["sensor_msgs/msg/Imu"]
-    for k in range(n):
-        t_ns = T0 + k * STEP
-        time = types["builtin_interfaces/msg/Time"](t_ns // 10**9, t_ns % 10**9)
-        header = types["std_msgs/msg/Header"](*((k,) if ros1 else ()), time, "cam")
-        bgr = np.full((6, 8, 3), (1, 2, 10 * k), np.uint8).ravel()
-        depth = np.full((6, 8), 1000 + k, "<u2").view(np.uint8).ravel()
-        picture = simplejpeg.encode_jpeg(np.full((6, 8, 3), 9 * k, np.uint8), colorspace="RGB")
-        yield COLOR, t_ns, image(header, 6, 8, "bgr8", 0, 24, bgr)
-        yield DEPTH, t_ns, image(header, 6, 8, "16UC1", 0, 16, depth)
-        yield IMU, t_ns, imu(header, turn, np.zeros(9), zero, np.zeros(9), zero, np.zeros(9))
-        if k == 0:
-            compressed = types["sensor_msgs/msg/CompressedImage"]
-            yield (
-                f"{COLOR}/compressed",
-                t_ns,
-                compressed(header, "jpeg", np.frombuffer(picture, "u1")),
-            )
-
-
-def write_bag1(path, compression=None):
-    store = get_typestore(Stores.ROS1_NOETIC)
-    writer = Writer1(path)
-    if compression:
-        writer.set_compression(compression)
-    with writer:
-        writer.chunk_threshold = 600
-        connections = {}
-        for topic, t_ns, message in messages(store, True):
-            name = message.__msgtype__
-            if topic not in connections:
-                connections[topic] = writer.add_connection(topic, name, typestore=store)
-            writer.write(connections[topic], t_ns, store.serialize_ros1(message, name))
-    return path
-
-
-def write_bag2(path, plugin=StoragePlugin.SQLITE3, zipped=None):
-    store = get_typestore(Stores.ROS2_HUMBLE)
-    writer = Writer2(path, version=8, storage_plugin=plugin)
-    if zipped:
-        writer.set_compression(zipped, CompressionFormat.ZSTD)
-    with writer:
-        connections = {}
-        for topic, t_ns, message in messages(store, False):
-            name = message.__msgtype__
-            if topic not in connections:
-                connections[topic] = writer.add_connection(topic, name, typestore=store)
-            writer.write(connections[topic], t_ns, store.serialize_cdr(message, name))
-    return path
+from tests.recording.tiny_bags import (
+    IMU,
+    STEP,
+    T0,
+    write_bag1,
+    write_bag2,
+)
 
 
 def opened(path):
@@ -222,55 +166,3 @@ def test_real_bags_open_with_all_their_signals(shared_data, name, format, signal
     assert (recording.format, recording.views) == (format, ())
     assert {s.name: (s.kind, len(s)) for s in recording.signals.values()} == signals
     assert not any("truncated" in note or "decoded" in note for note in recording.notes)
-
-
-def exercise(path):
-    """Open a damaged file and read what it offers; anything but RecordingError is a failure."""
-    try:
-        [recording] = rosbag.open(path)
-    except RecordingError:
-        return "refused"
-    for view in recording.views:
-        for images in filter(None, (view.rgb, view.depth)):
-            try:
-                for row in {0, len(images) - 1}:
-                    next(iter(images.source.read([row])))
-                    images.source.encoded(row)
-            except RecordingError:
-                continue
-    return "opened"
-
-
-def mutate(data, random):
-    """Flip bytes, cut, or blank a run."""
-    data = bytearray(data)
-    kind = random.integers(3)
-    if kind == 0:
-        for at in random.integers(0, len(data), random.integers(1, 12)):
-            data[at] = random.integers(256)
-    elif kind == 1:
-        del data[random.integers(len(data)) :]
-    else:
-        start, length = random.integers(len(data)), random.integers(1, 64)
-        data[start : start + length] = bytes(len(data[start : start + length]))
-    return bytes(data)
-
-
-@pytest.mark.parametrize(
-    ("seed", "name"), [(0, "plain.bag"), (1, "lz4.bag"), (2, "bz2.bag"), (3, "run.db3")]
-)
-def test_damaged_bags_open_or_raise_recording_errors(tmp_path, seed, name):
-    if name == "run.db3":
-        whole = (write_bag2(tmp_path / "run") / name).read_bytes()
-    else:
-        compression = {"lz4.bag": Writer1.CompressionFormat.LZ4, "bz2.bag": "bz2"}.get(name)
-        if compression == "bz2":
-            compression = Writer1.CompressionFormat.BZ2
-        whole = write_bag1(tmp_path / name, compression).read_bytes()
-    random = np.random.default_rng(seed)
-    path = tmp_path / f"x-{name}"
-    outcomes = []
-    for _ in range(300 if name == "run.db3" else 100):
-        path.write_bytes(mutate(whole, random))
-        outcomes.append(exercise(path))
-    assert set(outcomes) == {"opened", "refused"}

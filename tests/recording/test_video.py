@@ -232,37 +232,3 @@ def test_other_files_and_folders_are_left_to_other_readers(tmp_path: Path) -> No
 
     assert video.open(text) is None
     assert video.open(tmp_path) is None
-
-
-def mutated(data: bytes, draw: np.random.Generator) -> bytes:
-    kind = draw.integers(4)
-    if kind == 0:
-        return data[: draw.integers(len(data))]
-    copy = bytearray(data)
-    for at in draw.integers(len(data), size=draw.integers(1, 12)):
-        copy[at] = draw.integers(256)
-    if kind == 1:
-        at = int(draw.integers(len(data)))
-        del copy[at : at + int(draw.integers(1, 200))]
-    return bytes(copy)
-
-
-@pytest.mark.parametrize(
-    ("name", "codec"),
-    [("a.mp4", "libx264"), ("a.mkv", "libx264"), ("a.avi", "mpeg4"), ("a.mp4", "libsvtav1")],
-)
-def test_damage_gives_pictures_or_a_recording_error(tmp_path: Path, name: str, codec: str) -> None:
-    data = write_video(tmp_path / name, range(8), codec, 4, movflags="faststart").read_bytes()
-    draw = np.random.default_rng(1)
-    path = tmp_path / f"mutated{Path(name).suffix}"
-    read = 0
-    for _ in range(75):
-        path.write_bytes(mutated(data, draw))
-        try:
-            images = open_one(path).views[0].rgb
-            for picture in images.source.read(range(len(images))):
-                assert picture.dtype == np.uint8 and picture.ndim == 3
-                read += 1
-        except RecordingError as error:
-            assert "mutated" in str(error)
-    assert read > 50  # the fuzzer reaches the decoder

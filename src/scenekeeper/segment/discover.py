@@ -29,8 +29,10 @@ class DiscoverConfig:
         min_frames: voxels seen in fewer frames are noise.
         min_views: a piece whose median voxel was seen in fewer frames is noise.
         min_extent: the largest side of a thing is at least this.
-        max_extent: pieces larger than this are structure, not things.
+        max_extent: pieces larger than this are several things or structure.
         min_voxels: pieces with fewer voxels are noise.
+        crowd: voxels with at least this many of 26 neighbours carry a piece on; fewer make a bridge
+            too thin to be one thing.
         plane_area: flat patches of at least this many square metres are structure; larger than
             the seat of a chair, smaller than a table.
         colour_step: neighbouring voxels whose colours differ by more (0..255, largest channel)
@@ -43,8 +45,9 @@ class DiscoverConfig:
     min_frames: int = 3
     min_views: int = 5
     min_extent: float = 0.04
-    max_extent: float = 1.4
+    max_extent: float = 1.2
     min_voxels: int = 60
+    crowd: int = 8
     plane_area: float = 0.35
     colour_step: float = 60.0
     flat_contrast: float = 12.0
@@ -106,15 +109,40 @@ def discover(
 def _pieces(
     surface: Surface, rest: NDArray[np.int64], config: DiscoverConfig
 ) -> list[NDArray[np.int64]]:
-    """Connected pieces of what is not structure, cut at inner corners and colour steps."""
+    """Connected pieces of what is not structure; a piece too large for a thing is parted again."""
+    pieces = []
+    for piece in _linked(surface, rest, config.colour_step, config.crowd):
+        if _extent(surface, piece) <= config.max_extent:
+            pieces.append(piece)
+        else:  # a shelf and what stands on it: only alike and closely packed voxels hold on
+            piece = np.sort(piece)
+            pieces += _linked(surface, piece, config.colour_step / 3, 2 * config.crowd)
+    return [piece for piece in pieces if len(piece) >= config.min_voxels]
+
+
+def _linked(
+    surface: Surface, rows: NDArray[np.int64], colour_step: float, crowd: int
+) -> list[NDArray[np.int64]]:
+    """Groups of rows that hang together, cut at inner corners, colour steps and thin bridges.
+
+    As in DBSCAN (Ester et al., 1996), voxels with few neighbours belong to a group but do not
+    carry it on.
+    """
 
     def one_thing(a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.bool_]:
-        i, j = rest[a], rest[b]
+        i, j = rows[a], rows[b]
         step = np.abs(surface.rgb[i] - surface.rgb[j]).max(1)
-        return np.asarray((step < config.colour_step) & ~_concave(surface, i, j), np.bool_)
+        return np.asarray((step < colour_step) & ~_concave(surface, i, j), np.bool_)
 
-    pairs = neighbours(surface.key[rest], keep=one_thing)
-    return [rest[p] for p in _groups(components(pairs, len(rest))) if len(p) >= config.min_voxels]
+    n = len(rows)
+    a, b = neighbours(surface.key[rows], keep=one_thing)
+    core = np.bincount(a, minlength=n) + np.bincount(b, minlength=n) >= crowd
+    both = core[a] & core[b]
+    label = components((a[both], b[both]), n)
+    for edge, middle in ((a, b), (b, a)):
+        joins = ~core[edge] & core[middle]
+        label[edge[joins]] = label[middle[joins]]
+    return [rows[group] for group in _groups(label)]
 
 
 def _concave(surface: Surface, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -274,10 +302,15 @@ def _solid(surface: Surface, plane: Plane, rows: NDArray[np.int64]) -> bool:
 def _is_thing(
     surface: Surface, rows: NDArray[np.int64], config: DiscoverConfig, most: float | None = None
 ) -> bool:
-    low, high = np.percentile(surface.position[rows], [2, 98], axis=0)
-    fits = config.min_extent <= float((high - low).max()) <= (most or config.max_extent)
+    fits = config.min_extent <= _extent(surface, rows) <= (most or config.max_extent)
     often = float(np.median(surface.count[rows])) >= config.min_views
     return fits and often and len(rows) >= min(config.min_voxels, 25 if most else 10**9)
+
+
+def _extent(surface: Surface, rows: NDArray[np.int64]) -> float:
+    """Largest side of the axis-aligned box of a piece without its strays, metres."""
+    low, high = np.percentile(surface.position[rows], [2, 98], axis=0)
+    return float((high - low).max())
 
 
 def _often(surface: Surface, rows: NDArray[np.int64]) -> float:
