@@ -100,7 +100,7 @@ def discover(
     ]
     things = [p for p in things if _is_thing(seen, p, config)]
     flats = [p for plane in planes for p in _flat_things(seen, plane, size, config)]
-    things, flats = _told_apart(seen, things, flats)
+    things, flats = _told_apart(seen, things, flats, up, config)
     segments += [Segment("thing", p, _often(seen, p)) for p in things]
     segments += [Segment("flat", p, _often(seen, p)) for p in flats]
     return [Segment(s.kind, kept[s.rows], s.score) for s in segments], up
@@ -114,19 +114,18 @@ def _pieces(
     for piece in _linked(surface, rest, config.colour_step, config.crowd):
         if _extent(surface, piece) <= config.max_extent:
             pieces.append(piece)
-        else:  # a shelf and what stands on it: only alike and closely packed voxels hold on
-            piece = np.sort(piece)
-            pieces += _linked(surface, piece, config.colour_step / 3, 2 * config.crowd)
+        else:  # a shelf and what stands on it: only what is alike and well filled holds on
+            pieces += _linked(surface, np.sort(piece), config.colour_step / 3, config.crowd, 0.9)
     return [piece for piece in pieces if len(piece) >= config.min_voxels]
 
 
 def _linked(
-    surface: Surface, rows: NDArray[np.int64], colour_step: float, crowd: int
+    surface: Surface, rows: NDArray[np.int64], colour_step: float, crowd: int, share: float = 0
 ) -> list[NDArray[np.int64]]:
     """Groups of rows that hang together, cut at inner corners, colour steps and thin bridges.
 
-    As in DBSCAN (Ester et al., 1996), voxels with few neighbours belong to a group but do not
-    carry it on.
+    As in DBSCAN (Ester et al., 1996), voxels with few neighbours, less than ``crowd`` or than this
+    share of what is usual among these rows, belong to a group but do not carry it on.
     """
 
     def one_thing(a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.bool_]:
@@ -136,7 +135,8 @@ def _linked(
 
     n = len(rows)
     a, b = neighbours(surface.key[rows], keep=one_thing)
-    core = np.bincount(a, minlength=n) + np.bincount(b, minlength=n) >= crowd
+    around = np.bincount(a, minlength=n) + np.bincount(b, minlength=n)
+    core = around >= max(crowd, share * np.median(around)) if n else np.zeros(0, np.bool_)
     both = core[a] & core[b]
     label = components((a[both], b[both]), n)
     for edge, middle in ((a, b), (b, a)):
@@ -236,19 +236,25 @@ def _unstacked(
 
 
 def _told_apart(
-    surface: Surface, things: list[NDArray[np.int64]], flats: list[NDArray[np.int64]]
+    surface: Surface,
+    things: list[NDArray[np.int64]],
+    flats: list[NDArray[np.int64]],
+    up: NDArray[np.float64],
+    config: DiscoverConfig,
 ) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
     """Settle contacts between flat things and standing ones.
 
-    A thing that mostly touches one flat thing and is smaller is a bump of it (a page that curls);
-    a flat thing that mostly touches standing things is their shadow or rim.
+    A thing that mostly touches one flat thing and is smaller is a bump of it (a page that curls,
+    the cover of a book); a flat thing that mostly touches standing things is their shadow or rim.
     """
     flats = list(flats)
     standing = []
     for piece in things:
         key = surface.key[piece]
+        low = np.ptp(surface.position[piece] @ up) < config.stack_height / 2
         for k, flat in enumerate(flats):
-            if len(piece) < len(flat) and touching(key, surface.key[flat]).mean() > 0.4:
+            touched = touching(key, surface.key[flat], 2 if low else 1)
+            if len(piece) < len(flat) and touched.mean() > 0.4:
                 flats[k] = np.union1d(flat, piece)
                 break
         else:
