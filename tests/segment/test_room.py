@@ -15,7 +15,7 @@ from scenekeeper import label, masks, open_dataset
 from scenekeeper.simulate import write_tabletop
 from scenekeeper.store import Dataset
 
-FRAMES = 45
+FRAMES = 90
 UNDERFOOT = ("floor", "rug", "table")
 
 Truth = dict[int, NDArray[np.uint16]]

@@ -47,7 +47,7 @@ class DiscoverConfig:
     min_extent: float = 0.04
     max_extent: float = 1.2
     min_voxels: int = 60
-    crowd: int = 8
+    crowd: int = 7
     plane_area: float = 0.35
     colour_step: float = 60.0
     flat_contrast: float = 12.0
