@@ -13,8 +13,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+
+from scenekeeper.errors import DatasetError
 
 CELL = 0.04
 """Edge of the cells in which the extent of an object is remembered, metres."""
@@ -140,16 +143,36 @@ def _log(db: sqlite3.Connection, run: str, kind: str, number: int, detail: str) 
 @contextmanager
 def _opened(dataset: Path) -> Iterator[sqlite3.Connection]:
     """The world's database inside one transaction."""
-    (dataset / "world").mkdir(exist_ok=True)
-    with closing(
-        sqlite3.connect(dataset / "world" / "world.sqlite", timeout=60, isolation_level=None)
-    ) as db:
-        db.execute("PRAGMA journal_mode=WAL")
-        db.executescript(_SCHEMA)
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            yield db
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
-        db.execute("COMMIT")
+    file = dataset / "world" / "world.sqlite"
+    try:
+        file.parent.mkdir(exist_ok=True)
+        with closing(sqlite3.connect(file, timeout=60, isolation_level=None)) as db:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.executescript(_SCHEMA)
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                if not db.execute("SELECT 1 FROM sqlite_sequence").fetchone():
+                    _start_after(db, _last_given(dataset))
+                yield db
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+            db.execute("COMMIT")
+    except (sqlite3.Error, OSError) as error:
+        raise DatasetError(
+            f"cannot be used: {error}",
+            path=file,
+            remedy="If the disk is full, free some space. If the file is damaged, move it away and"
+            " label again: objects get new ids, which no earlier one has had.",
+        ) from error
+
+
+def _start_after(db: sqlite3.Connection, number: int) -> None:
+    db.execute("INSERT INTO sqlite_sequence(name, seq) VALUES ('objects', ?)", (number,))
+
+
+def _last_given(dataset: Path) -> int:
+    """The largest object id that labels or names speak of, 0 if none do."""
+    files = [*dataset.glob("labels/objects/*/*.parquet"), *dataset.glob("labels/names/*/*.parquet")]
+    columns = [pq.read_table(file, columns=["object"])["object"].to_numpy() for file in files]
+    return max((int(column.max()) for column in columns if len(column)), default=0)
