@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from scenekeeper.engine import Progress
 
 app = typer.Typer(
     name="scenekeeper",
@@ -290,17 +295,24 @@ def main() -> None:
         else:
             print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("stopped; the same command continues from here", file=sys.stderr)
-        sys.exit(130)
 
 
-def _progress(as_json: bool, quiet: bool) -> Any:
+@contextmanager
+def _progress(as_json: bool, quiet: bool) -> Iterator[Progress]:
     from scenekeeper import engine
 
     if quiet:
-        return engine.no_progress()
-    return engine.json_progress() if as_json else engine.rich_progress()
+        shown = engine.no_progress()
+    elif as_json:
+        shown = engine.json_progress()
+    else:
+        shown = engine.rich_progress() if sys.stderr.isatty() else engine.plain_progress()
+    try:
+        with shown as progress:
+            yield progress
+    except KeyboardInterrupt:
+        print("stopped; the same command continues from here", file=sys.stderr)
+        raise typer.Exit(130) from None
 
 
 def _print_json(value: Any) -> None:

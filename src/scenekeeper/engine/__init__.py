@@ -6,7 +6,13 @@ engine knows what a stage is, not which there are; what is on disk is done, the 
 
 from __future__ import annotations
 
-from scenekeeper.engine.progress import Progress, json_progress, no_progress, rich_progress
+from scenekeeper.engine.progress import (
+    Progress,
+    json_progress,
+    no_progress,
+    plain_progress,
+    rich_progress,
+)
 from scenekeeper.engine.run import Report, run
 from scenekeeper.engine.stage import ClipJob, ClipStage, SessionStage, Stage, Tables
 
@@ -20,6 +26,7 @@ __all__ = [
     "Tables",
     "json_progress",
     "no_progress",
+    "plain_progress",
     "rich_progress",
     "run",
 ]

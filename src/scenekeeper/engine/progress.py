@@ -1,4 +1,4 @@
-"""How far the work is: a rich bar for people, JSON lines for machines, or nothing."""
+"""How far the work is: a bar for people, JSON lines for machines, notes for logs, or nothing."""
 
 from __future__ import annotations
 
@@ -41,6 +41,17 @@ class _Silent:
 def no_progress() -> Iterator[Progress]:
     """Says nothing."""
     yield _Silent()
+
+
+class _Plain(_Silent):
+    def say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def plain_progress() -> Iterator[Progress]:
+    """What is worth keeping in a log, on standard error."""
+    yield _Plain()
 
 
 @dataclass

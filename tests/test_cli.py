@@ -1,0 +1,188 @@
+"""The command line: every verb runs, says what it did, and fails with a line that helps."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scenekeeper import cli, labeling
+from scenekeeper.simulate import write_tabletop
+
+Run = Callable[[str], tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a recording ``room`` and, labelled, ``room.sk``."""
+    folder = tmp_path_factory.mktemp("home")
+    write_tabletop(folder / "room", 24, size=(160, 120))
+    labeling.label([folder / "room"], folder / "room.sk")
+    return folder
+
+
+@pytest.fixture
+def run(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Type a command in that folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(home)
+
+    def typed(line: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["scenekeeper", *shlex.split(line)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return typed
+
+
+def parsed(result: tuple[int, str, str]) -> Any:
+    assert result[0] == 0, result
+    return json.loads(result[1])
+
+
+def objects(run: Run) -> list[dict[str, Any]]:
+    return list(parsed(run("show room.sk --json"))["objects"])
+
+
+def test_help_teaches_by_example(run: Run) -> None:
+    code, out, _ = run("--help")
+    assert code == 0 and "scenekeeper label day1.mcap --into lab.sk" in out
+    for verb in ("label", "show", "name", "export", "convert", "demo"):
+        code, out, _ = run(f"{verb} --help")
+        assert code == 0 and f"scenekeeper {verb} " in out.partition("Usage")[2]
+
+
+def test_version(run: Run) -> None:
+    from scenekeeper import __version__
+
+    assert run("--version")[1].strip() == __version__
+
+
+def test_labelling_again_reports_what_was_there(run: Run) -> None:
+    told = parsed(run("label room --into room.sk --json -q"))
+    session = told["sessions"][0]
+    assert session["frames"] == 24 and session["instances"] > 50 and session["objects"] > 5
+    assert session["done"] == 0 and session["kept"] > 0
+    assert Path(told["report"]).exists()
+
+
+def test_the_dataset_is_named_after_the_recording(run: Run, home: Path) -> None:
+    code, out, _ = run("label room -q")
+    assert code == 0 and "everything was labelled already" in out
+    assert "room.sk" in out
+
+
+def test_progress_for_machines_is_json_lines_on_standard_error(run: Run, home: Path) -> None:
+    code, out, err = run("label room --into fresh.sk --json")
+    assert code == 0 and json.loads(out)["sessions"][0]["bottleneck"]
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert any(line.get("frames") == 24 for line in lines)
+
+
+def test_show_prints_a_line_per_object(run: Run) -> None:
+    _, out, _ = run("show room.sk")
+    rows = objects(run)
+    assert all(f"o{row['object']} " in out for row in rows)
+    assert "table" in out and "24 frames" in out
+
+
+def test_a_name_holds_in_every_frame_until_it_is_taken_back(run: Run) -> None:
+    thing = next(row for row in objects(run) if row["phrase"] == "object")
+    named = parsed(run(f"name room.sk o{thing['object']} 'white mug' --json"))
+    assert named == {"object": thing["object"], "phrase": "white mug", "instances": thing["frames"]}
+    after = next(row for row in objects(run) if row["object"] == thing["object"])
+    assert (after["phrase"], after["status"]) == ("white mug", "verified")
+    code, out, _ = run("name room.sk 'white mug' --clear")
+    assert code == 0 and "no name any more" in out
+    assert {row["phrase"] for row in objects(run)} & {"white mug"} == set()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("name room.sk o999 mug", "no object 'o999'"),
+        ("name room.sk object mug", "objects are called 'object'"),
+        ("name room.sk o1 ' '", "the name is empty"),
+        ("show nothing.sk", "there is no labelled dataset here"),
+        ("show room.sk --session tuesday", "no session 'tuesday'"),
+        ("label missing.mcap", "missing.mcap"),
+        ("label room --into room", "not a labelled dataset"),
+        ("export room.sk coco room.sk", "is in the way"),
+        ("export room.sk voc out", "no exporter for 'voc'"),
+        ("convert room room.sk", "is in the way"),
+        ("convert nothing out.mcap", "nothing"),
+    ],
+)
+def test_a_mistake_is_one_line_that_says_what_to_do(run: Run, line: str, said: str) -> None:
+    code, out, err = run(line)
+    assert code == 2 and out == ""
+    assert err.startswith("error: ") and said in err and err.count("\n") == 1
+
+
+def test_a_mistake_is_json_for_machines(run: Run) -> None:
+    code, out, _ = run("show nothing.sk --json")
+    assert code == 2 and "scenekeeper label" in json.loads(out)["error"]
+
+
+@pytest.mark.parametrize("line", ["name room.sk o1", "name room.sk o1 mug --clear", "label"])
+def test_a_half_typed_command_shows_how_to_use_it(run: Run, line: str) -> None:
+    code, _, err = run(line)
+    assert code == 2 and "Usage" in err
+
+
+@pytest.mark.parametrize(
+    ("format", "out"),
+    [("coco", "labels.json"), ("yolo", "yolo"), ("lerobot", "lerobot"), ("foxglove", "o.mcap")],
+)
+def test_every_format_is_exported(run: Run, tmp_path: Path, format: str, out: str) -> None:
+    told = parsed(run(f"export room.sk {format} {tmp_path / out} --json"))
+    assert Path(told["path"]).exists() and told["frames"] > 0 and told["instances"] > 0
+
+
+def test_a_converted_recording_gives_the_same_labels(run: Run, tmp_path: Path) -> None:
+    mcap, dataset = tmp_path / "room.mcap", tmp_path / "again.sk"
+    assert parsed(run(f"convert room {mcap} --json"))["bytes"] == mcap.stat().st_size
+    parsed(run(f"label {mcap} --into {dataset} --json -q"))
+    first, second = objects(run), parsed(run(f"show {dataset} --json"))["objects"]
+    assert [o["center"] for o in first] == [o["center"] for o in second]
+    assert [o["frames"] for o in first] == [o["frames"] for o in second]
+
+
+def test_demo_renders_and_labels_a_room(run: Run, tmp_path: Path) -> None:
+    told = parsed(run(f"demo {tmp_path / 'demo'} --frames 10 --json -q"))
+    assert told["sessions"][0]["frames"] == 10 and Path(told["report"]).exists()
+
+
+def test_doctor_finds_this_machine_fit(run: Run) -> None:
+    checks = {check["what"]: check for check in parsed(run("doctor --json"))}
+    assert checks["python"]["ok"] and checks["video decoding"]["ok"]
+    assert all(check["ok"] or check["remedy"] for check in checks.values())
+    assert "what" in run("doctor")[1]
+
+
+def test_failed_clips_are_told_with_the_command_that_tries_again(
+    run: Run, home: Path, tmp_path: Path
+) -> None:
+    broken = write_tabletop(tmp_path / "broken", 12, size=(160, 120))
+    (broken / "frame-000005.color.jpg").write_bytes(b"no picture")
+    into = tmp_path / "broken.sk"
+    code, out, err = run(f"label {broken} --into {into} -q")
+    assert code == 1 and "failed: clip 0" in out and "frame-000005" in out
+    assert f"scenekeeper label {broken} --into {into}" in err
+
+
+def test_an_interrupt_says_that_the_work_is_kept(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(labeling, "label", interrupted)
+    code, _, err = run("label room -q")
+    assert code == 130 and "continues from here" in err
