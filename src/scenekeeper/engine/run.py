@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from scenekeeper.engine.memory import give_back
+from scenekeeper.engine.memory import give_back, hold_little
 from scenekeeper.engine.pipeline import Busy, ClipWork, Outcome, run_clips
 from scenekeeper.engine.progress import Progress
 from scenekeeper.engine.stage import ClipStage, SessionStage, Stage, Tables
@@ -77,6 +77,7 @@ def run(
     Raises:
         DatasetError: the dataset cannot be read or written.
     """
+    hold_little()
     work = _Session(dataset, session, decode, progress, workers or os.cpu_count() or 1)
     began = time.perf_counter()
     with work.open_ledger():

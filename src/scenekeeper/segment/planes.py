@@ -17,6 +17,7 @@ _HYPOTHESES = 200
 _SAMPLE = 6000
 _MOST = 60
 _SAME_COS = 0.98
+_PAIRS_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +100,16 @@ def up_direction(planes: list[Plane], camera_up: NDArray[np.float64]) -> NDArray
 
 
 def components(pairs: Pairs, n: int) -> NDArray[np.int64]:
-    """Connected component of each of ``n`` nodes under undirected pairs."""
-    graph = sparse.coo_matrix((np.ones(len(pairs[0]), np.bool_), pairs), (n, n))
-    return np.asarray(connected_components(graph, directed=False)[1], np.int64)
+    """Connected component of each of ``n`` nodes under undirected pairs.
+
+    A part of the pairs at a time, because a graph takes ten times the memory of its pairs.
+    """
+    label = np.arange(n)
+    for start in range(0, max(len(pairs[0]), 1), _PAIRS_AT_ONCE):
+        a, b = (label[side[start : start + _PAIRS_AT_ONCE]] for side in pairs)
+        graph = sparse.coo_matrix((np.ones(len(a), np.bool_), (a, b)), (n, n))
+        label = connected_components(graph, directed=False)[1][label]
+    return np.asarray(label, np.int64)
 
 
 def _hypothesis(
