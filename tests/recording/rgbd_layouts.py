@@ -17,9 +17,9 @@ K = np.array([[30.0, 0, 15.5], [0, 31.0, 11.5], [0, 0, 1]])
 def color(k: int, width: int = WIDTH, height: int = HEIGHT) -> NDArray[np.uint8]:
     """A smooth picture, so that JPEG keeps it nearly as it is."""
     x, y = np.meshgrid(np.arange(width), np.arange(height))
-    return np.stack((x * 200 // width, y * 200 // height, np.full_like(x, 40 * k)), -1).astype(
-        np.uint8
-    )
+    return np.stack(
+        (x * 200 // width, y * 200 // height, np.full_like(x, 40 * k % 256)), -1
+    ).astype(np.uint8)
 
 
 def depth_numbers(k: int, width: int = WIDTH, height: int = HEIGHT) -> NDArray[np.uint16]:

@@ -86,6 +86,19 @@ def test_16_bit_millimetres_become_metres(depth, pad, big_endian):
         assert np.array_equal(decode_depth(picture), metres(depth))
 
 
+def test_one_flipped_bit_in_a_depth_png_never_passes_as_other_depth():
+    stored = np.arange(24 * 32, dtype=np.uint16).reshape(24, 32)
+    whole = png(stored)
+    for place in range(8, len(whole), 5):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << (place % 8)
+        try:
+            found = decode_depth(Picture(0, "", "compressed", "png", bytes(damaged)))
+        except ValueError:
+            continue
+        assert np.array_equal(found, metres(stored))
+
+
 def test_unknown_float_depth_becomes_zero():
     depth = np.array([[1.5, np.nan, np.inf, -1.0]], np.float32)
     assert decode_depth(raw(depth, "32FC1")).tolist() == [[1.5, 0, 0, 0]]
@@ -151,19 +164,53 @@ def test_grey_is_repeated_and_16_bits_keep_the_high_ones():
     assert decode_color(raw(wide, "mono16", width=3))[0, 2].tolist() == [255] * 3
 
 
+@pytest.mark.parametrize(
+    ("encoding", "channels"), [("rgb16", "rgb"), ("bgr16", "bgr"), ("rgba16", "rgba")]
+)
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_raw_colours_of_16_bits_keep_the_high_ones(encoding, channels, big_endian):
+    rgba = np.random.default_rng(0).integers(0, 1 << 16, (3, 5, 4), np.uint16)
+    stored = rgba[..., ["rgba".index(c) for c in channels]].astype(">u2" if big_endian else "<u2")
+    found = decode_color(raw(stored, encoding, 3, big_endian, 5))
+    assert np.array_equal(found, rgba[..., :3] >> 8)
+
+
+@pytest.mark.parametrize("form", ["webp", "tiff", "bmp", "png", "avif"])
+def test_picture_files_that_cameras_write_become_rgb(form):
+    if form == "avif" and ".avif" not in Image.registered_extensions():
+        pytest.skip("this Pillow reads no AVIF")
+    pixels = np.full((16, 24, 3), (200, 100, 30), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, form)
+    picture = Picture(0, "", "compressed", form, file.getvalue())
+    assert picture_size(picture) == (24, 16)
+    assert np.abs(decode_color(picture).astype(int) - pixels).max() <= 4
+
+
+def test_formats_that_run_programs_are_not_opened():
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "eps")
+    for read in (decode_color, picture_size):
+        with pytest.raises(ValueError, match="damaged"):
+            read(Picture(0, "", "compressed", "eps", file.getvalue()))
+
+
+@pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
-def test_a_mosaic_of_one_colour_gives_that_colour(pattern):
+def test_a_mosaic_of_one_colour_gives_that_colour(pattern, bits):
     colour = dict(zip("rgb", (200, 120, 40), strict=True))
-    tile = np.array([colour[c] for c in pattern], np.uint8).reshape(2, 2)
-    found = decode_color(raw(np.tile(tile, (3, 4)), f"bayer_{pattern}8"))
+    tile = np.array([colour[c] << bits - 8 for c in pattern]).astype(f"u{bits // 8}")
+    mosaic = np.tile(tile.reshape(2, 2), (3, 4))
+    found = decode_color(raw(mosaic, f"bayer_{pattern}{bits}", width=8))
     assert (found == (200, 120, 40)).all()
 
 
-@pytest.mark.parametrize("encoding", ["yuyv", "yuv422_yuy2", "uyvy", "yuv422", "nv12"])
+@pytest.mark.parametrize("encoding", ["yuyv", "yuv422_yuy2", "uyvy", "yuv422", "nv12", "nv21"])
 def test_yuv_red_is_red(encoding):
     y, u, v = 81, 90, 240  # BT.601
-    if encoding == "nv12":
-        luma, chroma = np.full((4, 8), y, np.uint8), np.tile(np.uint8([u, v]), (2, 4))
+    if encoding.startswith("nv"):
+        pair = [u, v] if encoding == "nv12" else [v, u]
+        luma, chroma = np.full((4, 8), y, np.uint8), np.tile(np.uint8(pair), (2, 4))
         picture = Picture(0, "", "raw", encoding, np.vstack((luma, chroma)).tobytes(), 8, 4, 8)
     else:
         pair = [y, u, y, v] if encoding in ("yuyv", "yuv422_yuy2") else [u, y, v, y]

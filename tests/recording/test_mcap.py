@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import struct
+import tracemalloc
+
 import numpy as np
 import pytest
 import simplejpeg
 from foxglove_schemas_protobuf.CameraCalibration_pb2 import CameraCalibration
 from foxglove_schemas_protobuf.CompressedImage_pb2 import CompressedImage
-from foxglove_schemas_protobuf.CompressedVideo_pb2 import CompressedVideo
 from foxglove_schemas_protobuf.FrameTransform_pb2 import FrameTransform
+from foxglove_schemas_protobuf.JointState_pb2 import JointState
+from foxglove_schemas_protobuf.JointStates_pb2 import JointStates
 from foxglove_schemas_protobuf.Quaternion_pb2 import Quaternion
 from foxglove_schemas_protobuf.RawImage_pb2 import RawImage
 from mcap.writer import CompressionType, IndexType, Writer
 from mcap_protobuf.schema import register_schema
+from rosbags.typesys import Stores, get_typestore
 
 from scenekeeper.errors import RecordingError
 from scenekeeper.recording import mcap
+from scenekeeper.recording.blocks import MAX_BLOCK
+from scenekeeper.recording.columns import TimedRows
 from tests.recording.tiny_mcap import (
     AV1,
     H264,
@@ -24,11 +33,11 @@ from tests.recording.tiny_mcap import (
     T0,
     K,
     compressed,
-    encode_video,
     jpeg,
     scene,
     stamp,
     transform,
+    video_items,
     write,
     write_json,
     write_ros,
@@ -132,6 +141,99 @@ def test_unstamped_messages_take_the_time_of_recording_and_repeats_are_dropped(t
     assert any("repeat a time" in note for note in recording.notes)
 
 
+def test_rows_that_name_other_columns_share_one_signal_in_order_of_time(tmp_path):
+    items = [
+        joints(4, joint("lift", 0.5), joint("wrist", 1)),
+        joints(2, joint("wrist", 2.5)),
+        joints(3, joint("lift", 4), joint("wrist", 5)),
+    ]
+    signal = opened(write(tmp_path / "a.mcap", items)).signals["/joints"]
+    assert signal.names == ("lift", "wrist") and (signal.t_ns - T0).tolist() == [2, 3, 4]
+    assert signal.values.tolist()[1:] == [[4, 5], [0.5, 1]]
+    assert np.isnan(signal.values[0, 0]) and signal.values[0, 1] == 2.5
+
+
+def joint(name, position):
+    return JointState(name=name, position=position)
+
+
+def joints(t, *states, topic="/joints"):
+    return topic, T0 + t, JointStates(timestamp=stamp(T0 + t), joints=states)
+
+
+def test_rows_that_are_no_numbers_leave_nothing_behind(tmp_path):
+    rows = TimedRows()
+    for t_ns, row in ((1, (1.0, 2.0)), (2, (3.0, "x")), (1 << 63, (5.0, 6.0)), (0, (7.0, 8.0))):
+        with contextlib.suppress(TypeError, OverflowError):
+            rows.add(t_ns, row)
+    t_ns, values = rows.in_time()
+    assert t_ns.tolist() == [0, 1] and values.tolist() == [[7, 8], [1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("/joint_states", "joint_state"), ("/arm/joint_command", "action"), ("/cmd_joints", "action")],
+)
+def test_what_the_robot_is_told_is_an_action(tmp_path, name, kind):
+    path = write(tmp_path / "a.mcap", [joints(0, joint("lift", 0.5), topic=name)])
+    assert opened(path).signals[name].kind == kind
+
+
+def test_commands_of_ros_are_actions_with_their_own_columns(tmp_path):
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    types = store.types
+    xyz = [types["geometry_msgs/msg/Vector3"](1.0, 2.0, k) for k in (3.0, 4.0)]
+    time = types["builtin_interfaces/msg/Time"](T0 // 10**9, 5)
+    layout = types["std_msgs/msg/MultiArrayLayout"]([], 0)
+    none = np.zeros(0)
+    points = [
+        types["trajectory_msgs/msg/JointTrajectoryPoint"](
+            np.array([k, 2.0 * k]), none, none, none, types["builtin_interfaces/msg/Duration"](k, 7)
+        )
+        for k in (1, 2)
+    ]
+    header = types["std_msgs/msg/Header"](time, "")
+    messages = {
+        "/cmd_vel": types["geometry_msgs/msg/Twist"](*xyz),
+        "/hand/command": types["std_msgs/msg/Float64MultiArray"](layout, np.array([0.1, 0.2])),
+        "/arm": types["trajectory_msgs/msg/JointTrajectory"](header, ["a", "b"], points),
+    }
+    with (tmp_path / "a.mcap").open("wb") as file:
+        writer = Writer(file)
+        writer.start()
+        for topic, message in messages.items():
+            schema = writer.register_schema(message.__msgtype__, "ros2msg", b"")
+            channel = writer.register_channel(topic, "cdr", schema)
+            data = bytes(store.serialize_cdr(message, message.__msgtype__))
+            writer.add_message(channel, T0 + 9, data, T0 + 9)
+        writer.finish()
+    signals = opened(tmp_path / "a.mcap").signals
+    assert {s.kind for s in signals.values()} == {"action"}
+    assert signals["/cmd_vel"].values.tolist() == [[1, 2, 3, 1, 2, 4]]
+    assert signals["/hand/command"].values.tolist() == [[0.1, 0.2]]
+    assert signals["/hand/command"].t_ns.tolist() == [T0 + 9]
+    assert signals["/arm"].values.tolist() == [[1, 2], [2, 4]]
+    assert signals["/arm"].t_ns.tolist() == [T0 + 5 + k * 10**9 + 7 for k in (1, 2)]
+
+
+def test_a_chunk_that_claims_gigabytes_is_refused_before_it_is_read(tmp_path):
+    path = write(tmp_path / "a.mcap", scene(), compression=CompressionType.NONE, chunk_size=4000)
+    data = bytearray(path.read_bytes())
+    start = data.index(b"\x06", 8 + 9)  # the first chunk; make it reach over the hole to come
+    while struct.unpack_from("<Q", data, start + 1)[0] > len(data):
+        start = data.index(b"\x06", start + 1)
+    struct.pack_into("<Q", data, start + 1, MAX_BLOCK + 100)
+    struct.pack_into("<Q", data, start + 9 + 32, MAX_BLOCK + 60)
+    path.write_bytes(data[: start + 3000])
+    os.truncate(path, start + MAX_BLOCK + 4000)  # takes no space on disk
+    tracemalloc.start()
+    with pytest.raises(RecordingError, match="claims"):
+        mcap.open(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50 << 20
+
+
 def test_undecodable_messages_are_counted_not_fatal(tmp_path):
     path = tmp_path / "a.mcap"
     with path.open("wb") as file:
@@ -190,12 +292,7 @@ def test_ros_messages_open_by_their_embedded_or_standard_definitions(tmp_path, r
     [("libx264", "h264", H264), ("libx265", "h265", H265), ("libsvtav1", "av1", AV1)],
 )
 def test_video_packets_decode_at_any_row(tmp_path, codec, format, options, capfd):
-    items = [
-        ("/cam/video", T0 + k * STEP, CompressedVideo(timestamp=stamp(T0 + k * STEP), data=data))
-        for k, data in enumerate(encode_video(codec, options))
-    ]
-    for _, _, message in items:
-        message.format = format
+    items = video_items(24, codec, format, options)
     [view] = opened(write(tmp_path / "a.mcap", items, chunk_size=2000)).views
     assert len(view.rgb) == 24 and view.rgb.source.encoded(0) is None
     for rows in (range(24), [5], [7, 8, 20], [23]):
@@ -204,12 +301,7 @@ def test_video_packets_decode_at_any_row(tmp_path, codec, format, options, capfd
 
 
 def test_video_before_the_first_keyframe_is_left_out_and_told(tmp_path):
-    packets = encode_video("libx264", H264)[3:]
-    items = [
-        ("/v", T0 + k, CompressedVideo(timestamp=stamp(T0 + k), data=data, format="h264"))
-        for k, data in enumerate(packets)
-    ]
-    recording = opened(write(tmp_path / "a.mcap", items))
+    recording = opened(write(tmp_path / "a.mcap", video_items(24)[3:]))
     assert len(recording.views[0].rgb) == 16
     assert any("before the first keyframe" in note for note in recording.notes)
 

@@ -83,6 +83,31 @@ def test_a_bag_split_into_files_is_one_recording(tmp_path):
     assert len(list(doubled.views[0].rgb.source.read(range(8)))) == 8
 
 
+def test_a_bag_whose_recorder_was_killed_has_no_description_and_opens(tmp_path):
+    path = write_bag2(tmp_path / "run")
+    (path / "metadata.yaml").unlink()
+    shutil.copy(path / "run.db3", path / "run_10.db3")
+    (path / "run.db3").rename(path / "run_9.db3")
+    recording = opened(path)
+    assert len(recording.signals[IMU]) == 16 and recording.name == "run"
+    assert "no metadata.yaml" in " ".join(recording.notes)
+    (path / "run_10.db3").rename(path / "other_10.db3")  # files of two bags are no bag
+    assert rosbag.open(path) is None
+
+
+def test_a_lost_part_of_a_bag_leaves_the_others(tmp_path):
+    path = write_bag2(tmp_path / "run")
+    metadata = path / "metadata.yaml"
+    text = metadata.read_text().replace("  - run.db3", "  - run.db3\n  - run_1.db3", 1)
+    metadata.write_text(text)
+    recording = opened(path)
+    check(recording, "run")
+    assert "run_1.db3: the bag's file is missing" in " ".join(recording.notes)
+    (path / "run.db3").unlink()
+    with pytest.raises(RecordingError, match=r"run\.db3.*missing"):
+        rosbag.open(path)
+
+
 def test_other_paths_are_left_to_other_readers(tmp_path):
     assert rosbag.open(tmp_path) is None
     (tmp_path / "metadata.yaml").write_text("title: a web site")
@@ -151,7 +176,12 @@ def test_a_compressed_block_gives_what_lies_before_its_damage(compression, cut):
         (
             "turtlesim-lz4.bag",
             "ROS 1 bag",
-            {"/tf:world->turtle1": ("pose", 1344), "/tf:world->turtle2": ("pose", 1344)},
+            {
+                "/tf:world->turtle1": ("pose", 1344),
+                "/tf:world->turtle2": ("pose", 1344),
+                "/turtle1/cmd_vel": ("action", 357),
+                "/turtle2/cmd_vel": ("action", 208),
+            },
         ),
         ("rosbag2", "ROS 2 bag", {"/imu": ("imu", 1565), "/pose": ("pose", 1565)}),
         (

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from scenekeeper.geometry import pose_matrix
 from scenekeeper.recording import tf
+from scenekeeper.recording.columns import TimedRows
 from scenekeeper.recording.messages import Transform
 
 QUARTER = (0.0, 0.0, np.sqrt(0.5), np.sqrt(0.5))
@@ -18,8 +19,15 @@ def at(t_ns, parent, child, xyz=(0.0, 0.0, 0.0), q=(0.0, 0.0, 0.0, 1.0)):
     return Transform(t_ns, parent, child, (*xyz, *q))
 
 
+def edges(moving, static=()):
+    poses = {}
+    for t in moving:
+        poses.setdefault((t.parent, t.child), TimedRows()).add(t.t_ns, t.pose)
+    return tf.moving_edges(poses) + tf.static_edges(static)
+
+
 def tree(moving=(), static=()):
-    return tf.make_tree(tf.make_edges(moving, False) + tf.make_edges(static, True))[0]
+    return tf.make_tree(edges(moving, static))[0]
 
 
 pose = st.tuples(*[st.floats(-5, 5)] * 3, *[st.floats(0.1, 1)] * 4)
@@ -80,14 +88,14 @@ def test_two_moving_edges_are_evaluated_where_both_are_known():
     assert tf.chain_times(chain).tolist() == [50, 70, 100]
 
 
-def test_of_static_transforms_the_last_counts():
-    [edge] = tf.make_edges([at(0, "a", "b", (1, 0, 0)), at(1, "a", "b", (2, 0, 0))], True)
-    assert edge.poses[:, 0].tolist() == [2]
+def test_late_transforms_are_put_in_order_of_time():
+    [edge] = edges([at(t, "a", "b", (t, 0, 0)) for t in (3, 1, 2)])
+    assert edge.t_ns.tolist() == edge.poses[:, 0].tolist() == [1, 2, 3]
 
 
 def test_a_frame_with_two_parents_is_reported_and_keeps_the_fuller_one():
-    edges = tf.make_edges([at(0, "x", "cam"), at(0, "odom", "cam"), at(1, "odom", "cam")], False)
-    found, torn = tf.make_tree(edges)
+    moving = [at(0, "x", "cam"), at(0, "odom", "cam"), at(1, "odom", "cam")]
+    found, torn = tf.make_tree(edges(moving))
     assert found["cam"].parent == "odom" and torn == ("cam",)
 
 

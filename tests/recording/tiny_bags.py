@@ -24,9 +24,11 @@ def messages(store, ros1, n=8):
         t_ns = T0 + k * STEP
         time = types["builtin_interfaces/msg/Time"](t_ns // 10**9, t_ns % 10**9)
         header = types["std_msgs/msg/Header"](*((k,) if ros1 else ()), time, "cam")
-        bgr = np.full((6, 8, 3), (1, 2, 10 * k), np.uint8).ravel()
+        bgr = np.full((6, 8, 3), (1, 2, 10 * k % 256), np.uint8).ravel()
         depth = np.full((6, 8), 1000 + k, "<u2").view(np.uint8).ravel()
-        picture = simplejpeg.encode_jpeg(np.full((6, 8, 3), 9 * k, np.uint8), colorspace="RGB")
+        picture = simplejpeg.encode_jpeg(
+            np.full((6, 8, 3), 9 * k % 256, np.uint8), colorspace="RGB"
+        )
         yield COLOR, t_ns, image(header, 6, 8, "bgr8", 0, 24, bgr)
         yield DEPTH, t_ns, image(header, 6, 8, "16UC1", 0, 16, depth)
         yield IMU, t_ns, imu(header, turn, np.zeros(9), zero, np.zeros(9), zero, np.zeros(9))
@@ -39,7 +41,7 @@ def messages(store, ros1, n=8):
             )
 
 
-def write_bag1(path, compression=None):
+def write_bag1(path, compression=None, n=8):
     store = get_typestore(Stores.ROS1_NOETIC)
     writer = Writer1(path)
     if compression:
@@ -47,7 +49,7 @@ def write_bag1(path, compression=None):
     with writer:
         writer.chunk_threshold = 600
         connections = {}
-        for topic, t_ns, message in messages(store, True):
+        for topic, t_ns, message in messages(store, True, n):
             name = message.__msgtype__
             if topic not in connections:
                 connections[topic] = writer.add_connection(topic, name, typestore=store)
@@ -55,14 +57,14 @@ def write_bag1(path, compression=None):
     return path
 
 
-def write_bag2(path, plugin=StoragePlugin.SQLITE3, zipped=None):
+def write_bag2(path, plugin=StoragePlugin.SQLITE3, zipped=None, n=8):
     store = get_typestore(Stores.ROS2_HUMBLE)
     writer = Writer2(path, version=8, storage_plugin=plugin)
     if zipped:
         writer.set_compression(zipped, CompressionFormat.ZSTD)
     with writer:
         connections = {}
-        for topic, t_ns, message in messages(store, False):
+        for topic, t_ns, message in messages(store, False, n):
             name = message.__msgtype__
             if topic not in connections:
                 connections[topic] = writer.add_connection(topic, name, typestore=store)

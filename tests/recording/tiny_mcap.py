@@ -11,6 +11,7 @@ import numpy as np
 import simplejpeg
 from foxglove_schemas_protobuf.CameraCalibration_pb2 import CameraCalibration
 from foxglove_schemas_protobuf.CompressedImage_pb2 import CompressedImage
+from foxglove_schemas_protobuf.CompressedVideo_pb2 import CompressedVideo
 from foxglove_schemas_protobuf.FrameTransform_pb2 import FrameTransform
 from foxglove_schemas_protobuf.Quaternion_pb2 import Quaternion
 from foxglove_schemas_protobuf.RawImage_pb2 import RawImage
@@ -149,7 +150,7 @@ H265 = {
 AV1 = {"preset": "12", "svtav1-params": "pred-struct=1:lp=1"}
 
 
-def write_json(path):
+def write_json(path, **options):
     """Calibration, colour, depth, pose and joints, one message each, as JSON."""
     time = {"sec": T0 // 10**9, "nsec": 7}
     head = {"timestamp": time, "frame_id": "cam"}
@@ -160,7 +161,7 @@ def write_json(path):
     edge = {"timestamp": time, "parent_frame_id": "map", "child_frame_id": "cam", **pose}
     joints = {"timestamp": time, "joints": [{"name": "lift", "position": 0.25}]}
     with path.open("wb") as file:
-        writer = Writer(file)
+        writer = Writer(file, **options)
         writer.start()
         for topic, name, message in (
             ("/cam/calibration", "foxglove.CameraCalibration", {**head, **size, "K": K}),
@@ -201,3 +202,13 @@ def write_ros(path, ros1=False, embedded=True, **options):
             writer.add_message(channel, T0, bytes(encode(message, name)), T0)
         writer.finish()
     return path
+
+
+def video_items(n, codec="libx264", format="h264", options=None):
+    """``(topic, log time, message)`` of video packets."""
+    packets = encode_video(codec, H264 if options is None else options, n)
+    times = [T0 + k * STEP for k in range(len(packets))]
+    return [
+        ("/cam/video", t, CompressedVideo(timestamp=stamp(t), data=data, format=format))
+        for t, data in zip(times, packets, strict=True)
+    ]

@@ -7,7 +7,7 @@ transform tree.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from scenekeeper import geometry
 from scenekeeper.recording import tf
 from scenekeeper.recording.base import POSE_NAMES, Recording, Signal, View
-from scenekeeper.recording.calibrate import make_camera
-from scenekeeper.recording.messages import Calibration, Sample
-from scenekeeper.recording.scan import Container, Scan
+from scenekeeper.recording.calibrate import make_camera, scaled
+from scenekeeper.recording.messages import Calibration
+from scenekeeper.recording.scan import Container, SampleTopic, Scan
 from scenekeeper.recording.streams import Stream, make_stream
 from scenekeeper.recording.topics import camera_name, camera_words, info_base, shared_words
 
@@ -53,12 +53,12 @@ def assemble(
     """
     notes = [*found.report.damage, *found.report.notes]
     streams = [make_stream(container, index, notes) for index in found.pictures.values()]
-    edges = {topic: tf.make_edges(rows, False) for topic, rows in found.moving.items()}
+    edges = {topic: tf.moving_edges(poses) for topic, poses in found.moving.items()}
     everything = [edge for some in edges.values() for edge in some]
-    tree, torn = tf.make_tree(everything + tf.make_edges(found.static, True))
+    tree, torn = tf.make_tree(everything + tf.static_edges(found.static.values()))
     notes += [f"Frame {frame!r} hangs on several parents in tf; one is used." for frame in torn]
     views = _views([s for s in streams if s is not None], found.calibrations, tree, notes)
-    signals = [_signal(topic, rows) for topic, rows in found.samples.items()]
+    signals = [_signal(topic, samples) for topic, samples in found.samples.items()]
     signals += [
         Signal(f"{topic}:{edge.parent}->{edge.child}", "pose", edge.t_ns, edge.poses, POSE_NAMES)
         for topic, some in edges.items()
@@ -104,6 +104,10 @@ def _view(
     depth_camera = None
     if own is not None and own is not info and not _same_camera(own, info):
         depth_camera = make_camera(f"{name}_depth", depth.topic, depth.size, own, notes)
+    elif depth.size != color.size:
+        depth_camera = scaled(camera, f"{name}_depth", depth.size)
+        if depth_camera.intrinsics is not None:
+            notes.append(f"{name}: depth has no calibration; taken to show the same view.")
     T_camera_depth = np.eye(4)
     start = int(color.images.t_ns[0])
     if (relative := tf.relative_pose(tree, color.frame, depth.frame, start)) is not None:
@@ -224,23 +228,20 @@ def _pose_values(
 # --- signals --------------------------------------------------------------------------------------
 
 
-def _signal(topic: str, rows: list[Sample]) -> Signal:
+def _signal(topic: str, samples: SampleTopic) -> Signal:
     """Samples in order of time; columns that a message lacks are NaN in its row."""
-    rows = sorted(rows, key=lambda row: row.t_ns)
-    t_ns = np.array([row.t_ns for row in rows], np.int64)
-    names = _columns(row.names for row in rows)
-    if all(row.names == names for row in rows):
-        values = np.array([row.values for row in rows], np.float64)
-        return Signal(topic, rows[0].kind, t_ns, values.reshape(len(rows), len(names)), names)
+    if len(samples.rows) == 1:
+        [(names, rows)] = samples.rows.items()
+        return Signal(topic, samples.kind, *rows.in_time(), names)
+    names = tuple(dict.fromkeys(name for some in samples.rows for name in some))
     column = {name: k for k, name in enumerate(names)}
-    values = np.full((len(rows), len(names)), np.nan)
-    for k, row in enumerate(rows):
-        values[k, [column[name] for name in row.names]] = row.values
-    return Signal(topic, rows[0].kind, t_ns, values, names)
-
-
-def _columns(rows: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    distinct = list(dict.fromkeys(rows))
-    if len(distinct) == 1:
-        return distinct[0]
-    return tuple(dict.fromkeys(name for names in distinct for name in names))
+    times, values = [], []
+    for some, rows in samples.rows.items():
+        t_ns, part = rows.in_time()
+        wide = np.full((len(t_ns), len(names)), np.nan)
+        wide[:, [column[name] for name in some]] = part
+        times.append(t_ns)
+        values.append(wide)
+    t_ns = np.concatenate(times)
+    order = np.argsort(t_ns, kind="stable")
+    return Signal(topic, samples.kind, t_ns[order], np.concatenate(values)[order], names)

@@ -21,7 +21,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from scenekeeper.errors import RecordingError
-from scenekeeper.recording.blocks import decompress
+from scenekeeper.recording.blocks import decompress, read_block
 from scenekeeper.recording.scan import Container, Message, Report, is_known, unused_topics
 from scenekeeper.recording.wire import Topic, ros_name
 
@@ -119,7 +119,7 @@ def _blocks(file: BinaryIO, report: Report) -> Iterator[_Block]:
                     report.damage.append(f"The chunk at byte {at} is cut or damaged.")
             elif kind in (_CONNECTION, _MESSAGE):
                 file.seek(at)
-                yield _Block(-1, at, file.read(record.data + record.size - at))
+                yield _Block(-1, at, read_block(file, record.data + record.size - at))
             indexed = indexed or any(record.fields.get(b"index_pos", b""))
         except _PARSE_ERRORS as error:
             report.damage.append(f"truncated: the record at byte {at} cannot be read ({error}).")
@@ -144,7 +144,8 @@ def _record_at(file: BinaryIO, start: int) -> _Record:
 def _read_chunk(file: BinaryIO, record: _Record) -> bytes:
     file.seek(record.data)
     (size,) = _U32.unpack(record.fields[b"size"])
-    return decompress(record.fields[b"compression"].decode(), file.read(record.size), size)
+    stored = read_block(file, record.size)
+    return decompress(record.fields[b"compression"].decode(), stored, size)
 
 
 def _bag_messages(block: _Block, topics: Topics, unknown: dict[str, str]) -> Iterator[Message]:
@@ -244,6 +245,14 @@ class SqliteBag:
         except (sqlite3.Error, *_PARSE_ERRORS) as error:
             raise RecordingError(f"the file cannot be read ({error})", path=self.path) from error
 
+    def is_bag(self) -> bool:
+        """Whether the database has the tables of a bag."""
+        try:
+            with closing(self._connect()) as database:
+                return {"topics", "messages"} <= _table_names(database)
+        except sqlite3.Error:
+            return False
+
     def _connect(self) -> sqlite3.Connection:
         # A bag being recorded, or left by a crash, has a write-ahead log that must be read too.
         log = self.path.with_name(self.path.name + "-wal")
@@ -261,10 +270,13 @@ class SqliteBag:
             return b""  # does not decode, and is counted with those that do not
 
 
+def _table_names(database: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+
+
 def _read_topics(database: sqlite3.Connection) -> dict[int, Topic]:
     definitions: dict[str, tuple[Any, Any]] = {}
-    tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
-    if "message_definitions" in tables:  # since ROS 2 Iron
+    if "message_definitions" in _table_names(database):  # since ROS 2 Iron
         columns = "topic_type, encoding, encoded_message_definition"
         for schema, encoding, text in database.execute(
             f"SELECT {columns} FROM message_definitions"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bz2
 import io
-from typing import Any
+from typing import Any, BinaryIO
 
 import zstandard
 from lz4.frame import LZ4FrameFile  # type: ignore[import-untyped]
@@ -18,6 +18,17 @@ MAX_BLOCK = 1 << 30
 
 _PIECE = 1 << 16
 _DAMAGE = (zstandard.ZstdError, RuntimeError, OSError, EOFError, ValueError, MemoryError)
+
+
+def read_block(file: BinaryIO, size: int) -> bytes:
+    """The next ``size`` bytes of a file, fewer at its end.
+
+    Raises:
+        ValueError: the size is absurd.
+    """
+    if size > MAX_BLOCK:
+        raise ValueError(f"a block claims {size} bytes")
+    return file.read(size)
 
 
 def decompress(compression: str, data: bytes, size: int) -> bytes:

@@ -13,6 +13,7 @@ from scenekeeper.recording.messages import Calibration
 from scenekeeper.recording.topics import is_rectified
 from scenekeeper.schema import Camera
 
+_SAME_SHAPE = 0.02
 _OPENCV_MODELS = ("", "plumb_bob", "rational_polynomial", "thin_prism_fisheye")
 
 
@@ -47,6 +48,19 @@ def make_camera(
     except ValueError as error:
         notes.append(f"The calibration is not usable: {error}.")
         return Camera(name, *size)
+
+
+def scaled(camera: Camera, name: str, size: tuple[int, int]) -> Camera:
+    """The camera of pictures of another size that show the same view.
+
+    Without intrinsics where the shape differs, for then the view does too.
+    """
+    x, y = size[0] / camera.width, size[1] / camera.height
+    if camera.intrinsics is None or abs(x / y - 1) > _SAME_SHAPE:
+        return Camera(name, *size)
+    K = np.diag([x, y, 1.0]) @ camera.intrinsics
+    K[:2, 2] += (x - 1) / 2, (y - 1) / 2  # pixel centres lie on integers
+    return Camera(name, *size, K, camera.distortion)
 
 
 def _matrix(found: Calibration, rectified: bool) -> NDArray[np.float64]:

@@ -1,13 +1,14 @@
 """Colour pictures of robot messages to ``uint8 [H, W, 3]`` RGB.
 
-In: a :class:`~scenekeeper.recording.messages.Picture`: a JPEG, PNG or WebP file, or raw pixels
-in the encodings of ROS and Foxglove.
+In: a :class:`~scenekeeper.recording.messages.Picture`: a JPEG, PNG, WebP, TIFF, BMP or AVIF file,
+or raw pixels in the encodings of ROS and Foxglove.
 """
 
 from __future__ import annotations
 
 import io
 import struct
+from functools import cache
 from typing import Any
 
 import av
@@ -33,7 +34,15 @@ _ORDER = {  # encoding -> channels stored, and where red, green and blue are amo
     "mono8": (1, (0, 0, 0)),
     "8UC1": (1, (0, 0, 0)),
 }
-_GREY16 = ("mono16", "16UC1")
+_ORDER16 = {
+    "rgb16": (3, (0, 1, 2)),
+    "bgr16": (3, (2, 1, 0)),
+    "16UC3": (3, (2, 1, 0)),
+    "rgba16": (4, (0, 1, 2)),
+    "bgra16": (4, (2, 1, 0)),
+    "mono16": (1, (0, 0, 0)),
+    "16UC1": (1, (0, 0, 0)),
+}
 _PACKED = {"yuyv": 0, "yuv422_yuy2": 0, "uyvy": 1, "yuv422": 1}  # byte of the first luma
 _KERNEL = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32)
 
@@ -57,7 +66,7 @@ def picture_size(picture: Picture) -> tuple[int, int]:
         check_size(picture.width, picture.height)
         return picture.width, picture.height
     try:
-        with Image.open(io.BytesIO(bytes(picture.data))) as image:
+        with Image.open(io.BytesIO(bytes(picture.data)), formats=_formats()) as image:
             width, height = image.size
     except _PILLOW_ERRORS as error:
         raise ValueError(f"the picture is damaged ({error})") from error
@@ -85,6 +94,13 @@ _PILLOW_ERRORS = (
 )
 
 
+@cache
+def _formats() -> tuple[str, ...]:
+    """What cameras write. Pillow would also open formats that run other programs."""
+    Image.init()
+    return tuple(f for f in ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "AVIF") if f in Image.OPEN)
+
+
 def _file(data: bytes) -> Rgb:
     if data.startswith(b"\xff\xd8\xff"):
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
@@ -92,7 +108,7 @@ def _file(data: bytes) -> Rgb:
         if colorspace not in ("CMYK", "YCCK"):
             return np.asarray(simplejpeg.decode_jpeg(data), np.uint8)
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=_formats()) as image:
             check_size(*image.size)
             return np.asarray(image.convert("RGB"))
     except _PILLOW_ERRORS as error:
@@ -105,15 +121,18 @@ def _raw(picture: Picture) -> Rgb:
         channels, order = _ORDER[encoding]
         rows = pixel_rows(picture, np.uint8, channels)
         return _reorder(rows.reshape(picture.height, picture.width, channels), order)
-    if encoding in _GREY16:
-        grey = (pixel_rows(picture, np.uint16, 1) >> 8).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, 2)
+    if encoding in _ORDER16:
+        channels, order = _ORDER16[encoding]
+        rows = _upper_byte(pixel_rows(picture, np.uint16, channels))
+        return _reorder(rows.reshape(picture.height, picture.width, channels), order)
+    if encoding.startswith("bayer_") and encoding.endswith("16"):
+        return _demosaic(_upper_byte(pixel_rows(picture, np.uint16, 1)), encoding[6:-2])
     if encoding.startswith("bayer_") and encoding.endswith("8"):
         return _demosaic(pixel_rows(picture, np.uint8, 1), encoding[6:-1])
     if encoding in _PACKED:
         return _packed(picture, _PACKED[encoding])
-    if encoding == "nv12":
-        return _nv12(picture)
+    if encoding in ("nv12", "nv21"):
+        return _semiplanar(picture)
     raise ValueError(f"encoding {encoding!r} is not known for colour")
 
 
@@ -146,11 +165,18 @@ def _packed(picture: Picture, luma: int) -> Rgb:
     return _to_rgb(np.ascontiguousarray(pairs), "yuyv422")
 
 
-def _nv12(picture: Picture) -> Rgb:
+def _semiplanar(picture: Picture) -> Rgb:
     if picture.width % 2 or picture.height % 2:
         raise ValueError("4:2:0 pictures have even sizes")
-    planes = picture._replace(height=picture.height * 3 // 2)
-    return _to_rgb(pixel_rows(planes, np.uint8, 1), "nv12")
+    planes = pixel_rows(picture._replace(height=picture.height * 3 // 2), np.uint8, 1)
+    if picture.encoding == "nv21":  # the same with the two chroma bytes swapped
+        chroma = planes[picture.height :].reshape(-1, 2)[:, ::-1]
+        planes = np.concatenate((planes[: picture.height], chroma.reshape(-1, picture.width)))
+    return _to_rgb(planes, "nv12")
+
+
+def _upper_byte(wide: NDArray[np.uint16]) -> Rgb:
+    return np.asarray(wide >> 8, np.uint8)
 
 
 def _to_rgb(pixels: Rgb, layout: str) -> Rgb:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from scenekeeper.recording.messages import Picture
 
-MAX_PIXELS = 1 << 27
+MAX_PIXELS = 1 << 26
 """No camera makes pictures this large; a larger claim is damage."""
 
 RAW_DEPTH = frozenset({"16UC1", "mono16", "32FC1"})
@@ -79,6 +79,8 @@ def png16(data: bytes) -> NDArray[np.uint16]:
     width, height = struct.unpack(">II", data[16:24])
     check_size(width, height)
     try:
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+            image.verify()  # checksums, which decoding skips; it uses the image up
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
             pixels = np.asarray(image)
     except (OSError, SyntaxError, ValueError, MemoryError, struct.error) as error:

@@ -25,9 +25,7 @@ from PIL import Image
 
 from scenekeeper.errors import RecordingError
 from scenekeeper.recording.base import Encoded
-
-MAX_PIXELS = 1 << 26
-"""A header that claims more is damaged: decoding it would only fill the memory."""
+from scenekeeper.recording.depth_codecs import MAX_PIXELS
 
 _FORMATS = ("JPEG", "PNG")
 _DAMAGE = (
@@ -95,7 +93,7 @@ class FileSource:
                 picture = (
                     _colour(data, path, self.size)
                     if metres is None
-                    else metres[_depth_numbers(data, path, self.size)]
+                    else metres.take(_depth_numbers(data, path, self.size))
                 )
             yield picture
 

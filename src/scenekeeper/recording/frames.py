@@ -101,6 +101,14 @@ def read_frames(recording: Recording, index: pa.Table) -> Iterator[Frame]:
                 path=recording.path,
                 place=f"frame {row['frame_id']}",
             )
+        if depth is not None and depth.shape != rgb.shape[:2]:
+            raise RecordingError(
+                f"depth is {depth.shape[1]}x{depth.shape[0]}, its colour picture"
+                f" {rgb.shape[1]}x{rgb.shape[0]}",
+                path=recording.path,
+                place=f"frame {row['frame_id']}",
+                remedy="Give the depth camera its own calibration.",
+            )
         yield Frame(
             row["frame_id"], recording.name, camera, row["t_ns"], rgb, depth, T_world_camera
         )

@@ -1,7 +1,7 @@
 """Rows of LeRobot's Parquet files: the clock of every episode, and its signals.
 
 In: a Parquet file of one episode (v2) or of many (v3). Out: :class:`Rows`, where an episode lies
-and when its rows were taken, and :class:`Signals`, read when the first one is asked for.
+and when its rows were taken, and :class:`Signals`, each read when it is asked for.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +104,7 @@ def _times(path: Path, dataset: Dataset, columns: Mapping[str, Array], n: int) -
 
 
 class Signals(Mapping[str, Signal]):
-    """The signals of one episode by feature, read when the first one is asked for.
+    """The signals of one episode by feature, each read when it is asked for.
 
     Looking one up raises ``RecordingError`` when its column is damaged.
     """
@@ -124,25 +123,20 @@ class Signals(Mapping[str, Signal]):
 
     def __getitem__(self, key: str) -> Signal:
         feature = self._features[key]
-        if key not in self._table.column_names:
+        table = _read_columns(self._path, key.__eq__, self._rows.start, self._rows.stop)
+        if table.num_rows != len(self._rows.t_ns):
+            raise RecordingError("has changed since it was opened", path=self._path)
+        if not table.num_columns:
             raise RecordingError(
                 f"column {key!r} is declared but not there",
                 path=self._path,
                 remedy="Remove it from features in meta/info.json.",
             )
-        values = _numbers(self._path, key, self._table[key])
+        values = _numbers(self._path, key, table[key])
         width = values.shape[1]
         names = feature.names if len(feature.names) == width else _numbered(key, width)
         kind = _KINDS.get(key, "other")
         return Signal(key, kind, self._rows.t_ns, values, names)
-
-    @cached_property
-    def _table(self) -> pa.Table:
-        wanted = self._features.keys()
-        table = _read_columns(self._path, wanted.__contains__, self._rows.start, self._rows.stop)
-        if table.num_rows != len(self._rows.t_ns):
-            raise RecordingError("has changed since it was opened", path=self._path)
-        return table
 
 
 def _numbered(key: str, width: int) -> tuple[str, ...]:

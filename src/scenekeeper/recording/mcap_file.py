@@ -24,7 +24,7 @@ from mcap.records import Channel, ChunkIndex, Footer, Metadata, Schema, Statisti
 from numpy.typing import NDArray
 
 from scenekeeper.errors import RecordingError
-from scenekeeper.recording.blocks import decompress
+from scenekeeper.recording.blocks import MAX_BLOCK, decompress, read_block
 from scenekeeper.recording.scan import Message, Report, is_known, unused_topics
 from scenekeeper.recording.wire import Topic, ros_name
 
@@ -92,7 +92,7 @@ class McapFile:
                 if opcode == Opcode.METADATA:
                     file.seek(start)
                     try:
-                        record = Metadata.read(_stream(file.read(min(size, _size(file)))))
+                        record = Metadata.read(_stream(read_block(file, min(size, _size(file)))))
                     except _PARSE_ERRORS:
                         continue
                     if record.name == METADATA:
@@ -159,7 +159,7 @@ def _read_index(file: BinaryIO) -> _Index | None:
     if _RECORD.unpack_from(tail) != (Opcode.FOOTER, 20) or not tail.endswith(MAGIC):
         return None
     footer = Footer.read(_stream(tail[_RECORD.size :]))
-    if not 0 < footer.summary_start < end:
+    if not 0 < footer.summary_start < end < footer.summary_start + MAX_BLOCK:
         return None
     file.seek(footer.summary_start)
     summary = file.read(end - footer.summary_start)
@@ -220,7 +220,10 @@ def _walk(file: BinaryIO, report: Report) -> Iterator[_Block]:
             yield from _chunks(file, [reached], report)
         elif opcode in (Opcode.SCHEMA, Opcode.CHANNEL, Opcode.MESSAGE) and start + size <= end:
             file.seek(reached)
-            yield _Block(-1, reached, file.read(_RECORD.size + size))
+            try:
+                yield _Block(-1, reached, read_block(file, _RECORD.size + size))
+            except ValueError as error:
+                report.damage.append(f"The record at byte {reached} cannot be read: {error}.")
         reached = min(start + size, end)
         if start + size > end or opcode == 0:
             break
@@ -245,7 +248,7 @@ def _read_chunk(file: BinaryIO, offset: int) -> _Block:
     _, _, size, crc, name_size = _CHUNK.unpack(file.read(_CHUNK.size))
     compression = file.read(min(name_size, 16)).decode()
     (stored,) = struct.unpack("<Q", file.read(8))
-    data = decompress(compression, file.read(min(stored, _size(file))), size)
+    data = decompress(compression, read_block(file, min(stored, _size(file))), size)
     if len(data) < size:
         return _Block(offset, 0, data, "is cut or damaged")
     damaged = crc not in (0, zlib.crc32(data))

@@ -14,7 +14,9 @@ from typing import Any, Literal, NamedTuple, get_args
 from scenekeeper.recording.base import POSE_NAMES, SignalKind
 
 IMU_NAMES = ("qx", "qy", "qz", "qw", "wx", "wy", "wz", "ax", "ay", "az")
-ODOMETRY_NAMES = (*POSE_NAMES, "vx", "vy", "vz", "wx", "wy", "wz")
+TWIST_NAMES = ("vx", "vy", "vz", "wx", "wy", "wz")
+ODOMETRY_NAMES = (*POSE_NAMES, *TWIST_NAMES)
+_MAX_NUMBERS = 1024  # of an array that still is a signal
 
 
 class Picture(NamedTuple):
@@ -213,6 +215,32 @@ def _pose_stamped(message: Any, log_ns: int) -> list[Record]:
     return [Sample(t_ns, "pose", POSE_NAMES, _raw_pose(pose))]
 
 
+def _twist(message: Any, log_ns: int) -> list[Record]:
+    t_ns, _ = _header(message, log_ns)
+    twist = getattr(message, "twist", message)  # a plain Twist has no header around it
+    values = (*_xyz(twist.linear), *_xyz(twist.angular))
+    return [Sample(t_ns, "other", TWIST_NAMES, values)]
+
+
+def _array(message: Any, log_ns: int) -> list[Record]:
+    data = message.data if hasattr(message.data, "__len__") else [message.data]
+    if len(data) > _MAX_NUMBERS:
+        raise ValueError(f"{len(data)} numbers are no signal")
+    names = tuple(map(str, range(len(data))))
+    return [Sample(log_ns, "other", names, tuple(map(float, data)))]
+
+
+def _trajectory(message: Any, log_ns: int) -> list[Record]:
+    """Every point of a commanded trajectory at the time it is to be reached."""
+    t_ns, _ = _header(message, log_ns)
+    names = tuple(message.joint_names)
+    return [
+        Sample(t_ns + _duration(point.time_from_start), "action", names, positions)
+        for point in message.points
+        if len(positions := tuple(map(float, point.positions))) == len(names)
+    ]
+
+
 def _signal(message: Any, log_ns: int) -> list[Record]:
     names, values = tuple(message.names), tuple(map(float, message.values))
     if len(names) != len(values) or message.kind not in get_args(SignalKind):
@@ -249,6 +277,13 @@ PARSERS: Mapping[str, Parser] = {
     "geometry_msgs/msg/PoseWithCovarianceStamped": _pose_stamped,
     "foxglove.PoseInFrame": _pose_stamped,
     "foxglove_msgs/msg/PoseInFrame": _pose_stamped,
+    "geometry_msgs/msg/Twist": _twist,
+    "geometry_msgs/msg/TwistStamped": _twist,
+    "std_msgs/msg/Float32": _array,
+    "std_msgs/msg/Float64": _array,
+    "std_msgs/msg/Float32MultiArray": _array,
+    "std_msgs/msg/Float64MultiArray": _array,
+    "trajectory_msgs/msg/JointTrajectory": _trajectory,
     "scenekeeper.Signal": _signal,
 }
 """Every schema the readers understand; messages of others are passed over."""
@@ -275,6 +310,10 @@ def _time(stamp: Any, log_ns: int) -> int:
     if not 0 <= t_ns < 1 << 63:
         raise ValueError("the time does not fit 64 bits")
     return t_ns
+
+
+def _duration(span: Any) -> int:
+    return int(span.sec) * 1_000_000_000 + int(_nanoseconds(span))
 
 
 def _nanoseconds(stamp: Any) -> Any:

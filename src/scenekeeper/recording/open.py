@@ -34,14 +34,20 @@ def open_recordings(path: str | os.PathLike[str]) -> list[Recording]:
     Raises:
         RecordingError: nothing there, no reader knows it, or it is damaged beyond use.
     """
-    text, _, wanted = os.fspath(path).partition("#")
-    root = Path(text).expanduser()
-    if not root.exists():
-        raise RecordingError("there is nothing here", path=root, remedy="Check the path.")
-    for reader in _readers():
-        recordings = reader(root)
-        if recordings is not None:
-            return _pick(recordings, wanted, root)
+    from scenekeeper.recording.registration import drop_unusable_depth
+
+    root, wanted = Path(path).expanduser(), ""
+    try:
+        if not root.exists() and "#" in root.name:
+            text, _, wanted = str(root).rpartition("#")
+            root = Path(text)
+        if not root.exists():
+            raise RecordingError("there is nothing here", path=root, remedy="Check the path.")
+        recordings = _read(root)
+    except OSError as error:
+        raise RecordingError(f"it cannot be read ({error.strerror or error})", path=root) from error
+    if recordings is not None:
+        return [drop_unusable_depth(r) for r in _pick(recordings, wanted, root)]
     raise RecordingError(
         "no reader knows this format",
         path=root,
@@ -72,6 +78,11 @@ def open_recording(path: str | os.PathLike[str]) -> Recording:
 def _last_opened(source: str, stamp: int) -> tuple[Recording, ...]:
     """The sessions at a source, opened once for a dataset of a thousand episodes."""
     return tuple(open_recordings(source))
+
+
+def _read(root: Path) -> list[Recording] | None:
+    found = (reader(root) for reader in _readers())
+    return next((recordings for recordings in found if recordings is not None), None)
 
 
 def _readers() -> list[Reader]:

@@ -22,9 +22,18 @@ from scenekeeper.recording.base import Recording, View
 from scenekeeper.schema import Camera
 
 CHECKED_FRAMES = 32
+CHECKED_PIXELS = CHECKED_FRAMES * 1280 * 960
+"""Of all checked frames together; large pictures have edges enough in fewer frames."""
+MIN_FRAMES = 6
 MIN_EDGE_POINTS = 2000
 MIN_SHIFT_PX = 2.5
 """Below this displacement at the image corners a registration is good enough to leave alone."""
+_FAR = 30**2
+_HALF = np.float32(0.501)
+"""Added before rounding down. Calibrations half a pixel or a factor of two apart put every pixel
+midway between two; with exactly a half, noise would choose anew for each and leave holes."""
+MAX_MAGNIFIED = 16
+"""Depth that its calibration blows up to more than this many colour pictures has a wrong one."""
 
 
 class DepthWarp:
@@ -32,17 +41,9 @@ class DepthWarp:
 
     def __init__(self, view: View) -> None:
         camera, depth_camera = view.camera, view.depth_camera or view.camera
-        if camera.intrinsics is None or depth_camera.intrinsics is None:
-            raise RecordingError(
-                f"depth of camera {camera.name!r} is of another camera, and one of the two has no"
-                " intrinsics",
-                remedy="Add the missing calibration to the recording.",
-            )
+        self._repeat = _repetition(camera, depth_camera)
+        assert camera.intrinsics is not None and depth_camera.intrinsics is not None
         self._size = (camera.height, camera.width)
-        # Magnifying would leave gaps between the pixels, so depth is repeated first.
-        self._repeat = max(
-            1, int(np.ceil(camera.intrinsics[0, 0] / depth_camera.intrinsics[0, 0] - 0.01))
-        )
         K = depth_camera.intrinsics.copy()
         n = self._repeat
         K[:2] *= n
@@ -50,36 +51,75 @@ class DepthWarp:
         rays = geometry.rays(K, depth_camera.width * n, depth_camera.height * n)
         R = view.T_camera_depth[:3, :3].astype(np.float32)
         projected = rays @ (camera.intrinsics.astype(np.float32) @ R).T
-        self._u, self._v, self._w = np.ascontiguousarray(np.moveaxis(projected, -1, 0))
+        self._u, self._v, self._w = np.ascontiguousarray(projected.reshape(-1, 3).T)
         t = view.T_camera_depth[:3, 3]
         self._t = (camera.intrinsics @ t).astype(np.float32)
 
     @classmethod
     def of(cls, view: View) -> DepthWarp | None:
         """The warp a view needs; ``None`` when its depth already lies in the colour image."""
-        if view.depth is None:
-            return None
-        depth_camera = view.depth_camera or view.camera
-        same_place = np.array_equal(view.T_camera_depth, np.eye(4))
-        return None if same_place and _same_optics(view.camera, depth_camera) else cls(view)
+        return None if view.depth is None or _lies_in_colour(view) else cls(view)
 
     def __call__(self, depth: NDArray[np.float32]) -> NDArray[np.float32]:
         """Depth ``float32`` metres of the depth camera to that of the colour camera."""
         if self._repeat > 1:
             depth = depth.repeat(self._repeat, 0).repeat(self._repeat, 1)
-        known = np.flatnonzero(depth)
-        z = depth.reshape(-1)[known]
-        w = self._w.reshape(-1)[known] * z + self._t[2]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            u = np.rint((self._u.reshape(-1)[known] * z + self._t[0]) / w)
-            v = np.rint((self._v.reshape(-1)[known] * z + self._t[1]) / w)
         height, width = self._size
-        inside = (w > 0) & (u >= 0) & (u < width) & (v >= 0) & (v < height)
-        target = v[inside].astype(np.int64) * width + u[inside].astype(np.int64)
+        z = depth.reshape(-1)
+        w = self._w * z + self._t[2]
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            u = np.floor((self._u * z + self._t[0]) / w + _HALF)
+            v = np.floor((self._v * z + self._t[1]) / w + _HALF)
+        inside = (z > 0) & (w > 0) & (u >= 0) & (u < width) & (v >= 0) & (v < height)
+        target = v[inside].astype(np.intp) * width + u[inside].astype(np.intp)
         out = np.full(height * width, np.inf, np.float32)
         np.minimum.at(out, target, w[inside])
         out[np.isinf(out)] = 0
         return out.reshape(height, width)
+
+
+def drop_unusable_depth(recording: Recording) -> Recording:
+    """A recording whose views go without depth that no calibration relates to their colour."""
+    views, notes = [], []
+    for view in recording.views:
+        try:
+            if view.depth is not None and not _lies_in_colour(view):
+                _repetition(view.camera, view.depth_camera or view.camera)
+        except RecordingError as error:
+            view = replace(view, depth=None, depth_camera=None)
+            notes.append(f"Left out: {error}")
+        views.append(view)
+    if not notes:
+        return recording
+    return replace(recording, views=tuple(views), notes=(*recording.notes, *notes))
+
+
+def _lies_in_colour(view: View) -> bool:
+    same_place = np.array_equal(view.T_camera_depth, np.eye(4))
+    return same_place and _same_optics(view.camera, view.depth_camera or view.camera)
+
+
+def _repetition(camera: Camera, depth_camera: Camera) -> int:
+    """How often depth pixels are repeated so that magnifying leaves no gaps between them.
+
+    Raises:
+        RecordingError: the calibrations do not relate the two.
+    """
+    if camera.intrinsics is None or depth_camera.intrinsics is None:
+        raise RecordingError(
+            f"depth of camera {camera.name!r} is of another camera, and one of the two has no"
+            " intrinsics",
+            remedy="Add the missing calibration to the recording.",
+        )
+    magnified = camera.intrinsics[0, 0] / depth_camera.intrinsics[0, 0]
+    pixels = magnified**2 * depth_camera.width * depth_camera.height
+    if pixels > MAX_MAGNIFIED * camera.width * camera.height:
+        raise RecordingError(
+            f"depth of camera {camera.name!r} would be magnified {magnified:.3g} times by its"
+            " calibration",
+            remedy="Correct the intrinsics of the two cameras in the recording.",
+        )
+    return max(1, int(np.ceil(magnified - 0.01)))
 
 
 @dataclass(frozen=True)
@@ -126,23 +166,15 @@ def estimate_alignment(view: View) -> Alignment | None:
     if view.depth is None or view.camera.intrinsics is None:
         return None
     samples = _edge_samples(view)
-    if len(samples.points) < MIN_EDGE_POINTS:
+    enough = samples is not None and len(samples.z) >= MIN_EDGE_POINTS
+    if samples is None or not enough or len(np.unique(samples.frame)) < MIN_FRAMES:
         return None
-    K = view.camera.intrinsics
-    center = K[:2, 2]
-
-    def corrected(parameters: NDArray[np.float64]) -> NDArray[np.float64]:
-        scale, du, dv, baseline = parameters
-        uv: NDArray[np.float64] = (samples.points[:, :2] - center) * scale + center
-        uv[:, 0] += du + baseline / samples.points[:, 2]
-        uv[:, 1] += dv
-        return uv
-
+    wide, narrow = (samples.nearness(width) for width in (3.0, 1.5))
     # Coarse to fine: a wide capture first, then the width that decides.
-    best = _grid_search(lambda p: samples.score(corrected(p), 3.0))
-    for width in (3.0, 1.5):
+    best = _grid_search(lambda p: samples.score(p, wide))
+    for nearness in (wide, narrow):
         found = optimize.minimize(
-            lambda p, width=width: -samples.score(corrected(p), width).mean(),
+            lambda p, nearness=nearness: -samples.score(p, nearness).mean(),
             best,
             method="Nelder-Mead",
             options={
@@ -153,8 +185,8 @@ def estimate_alignment(view: View) -> Alignment | None:
             },
         )
         best = found.x
-    before = samples.score(samples.points[:, :2], 1.5)
-    after = samples.score(corrected(best), 1.5)
+    before = samples.score(np.array([1.0, 0, 0, 0]), narrow)
+    after = samples.score(best, narrow)
     return _judge(view, best, before, after, samples.frame)
 
 
@@ -199,19 +231,47 @@ def apply_alignment(recording: Recording, corrections: Mapping[str, Any]) -> Rec
 
 @dataclass(frozen=True, eq=False)
 class _EdgeSamples:
-    """Depth edges as ``[N, 3]`` (u, v, z) with the frame each is from, and colour distances."""
+    """Depth edges of some frames, and how far each pixel is from an edge in colour.
 
-    points: NDArray[np.float64]
-    frame: NDArray[np.int64]
-    distance: NDArray[np.float32]
+    Attributes:
+        u: ``[N]`` pixels right of the colour camera's centre.
+        v: ``[N]`` pixels below it.
+        z: ``[N]`` metres.
+        frame: ``[N]`` position of the frame in ``squared``.
+        squared: ``uint16 [F, H, W]`` squared distance in pixels, at most ``_FAR``.
+        center: the colour camera's centre in pixels.
+    """
 
-    def score(self, uv: NDArray[np.float64], width: float) -> NDArray[np.float64]:
-        """How near each point is to a colour edge, 1 on it, 0 far away: ``[N]``."""
-        _, height, columns = self.distance.shape
-        u, v = np.rint(uv[:, 0]).astype(np.int64), np.rint(uv[:, 1]).astype(np.int64)
-        inside = (u >= 0) & (u < columns) & (v >= 0) & (v < height)
-        d = self.distance[self.frame, np.clip(v, 0, height - 1), np.clip(u, 0, columns - 1)]
-        return np.where(inside, np.exp(-0.5 * (d / width) ** 2), 0.0)
+    u: NDArray[np.float64]
+    v: NDArray[np.float64]
+    z: NDArray[np.float64]
+    frame: NDArray[np.intp]
+    squared: NDArray[np.uint16]
+    center: NDArray[np.float64]
+
+    def nearness(self, width: float) -> NDArray[np.float32]:
+        """What each squared distance counts: 1 on an edge, 0 far away."""
+        distance = np.sqrt(np.arange(_FAR + 1, dtype=np.float64)).astype(np.float32)
+        return np.asarray(np.exp(-0.5 * (distance / width) ** 2), np.float32)
+
+    def score(
+        self, parameters: NDArray[np.float64], nearness: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """How near each depth edge, corrected, is to a colour edge: ``[N]``, 1 on it.
+
+        Args:
+            parameters: focal length as a multiple of the given one, offset right and down in
+                pixels, and baseline in pixels at one metre.
+            nearness: of :meth:`nearness`.
+        """
+        scale, right, down, baseline = parameters
+        _, height, width = self.squared.shape
+        u = np.rint(self.u * scale + self.center[0] + (right + baseline / self.z)).astype(np.intp)
+        v = np.rint(self.v * scale + self.center[1] + down).astype(np.intp)
+        inside = (u >= 0) & (u < width) & (v >= 0) & (v < height)
+        at = (self.frame * height + v) * width + u
+        squared = self.squared.reshape(-1).take(at, mode="clip")
+        return np.asarray(nearness.take(squared) * inside, np.float32)
 
 
 def _same_optics(a: Camera, b: Camera) -> bool:
@@ -222,28 +282,31 @@ def _same_optics(a: Camera, b: Camera) -> bool:
     return np.array_equal(a.intrinsics, b.intrinsics)
 
 
-def _edge_samples(view: View) -> _EdgeSamples:
-    assert view.depth is not None
-    near = geometry.nearest(view.depth.t_ns, view.rgb.t_ns)
-    rows = np.unique(np.linspace(0, len(view.rgb) - 1, CHECKED_FRAMES).astype(int))
-    depth_rows = near[rows]
-    # Rows must ascend strictly for the reader; repeated depth rows add nothing.
-    rows, depth_rows = (
-        rows[(first := np.unique(depth_rows, return_index=True)[1])],
-        depth_rows[first],
-    )
+def _edge_samples(view: View) -> _EdgeSamples | None:
+    """Edges of frames spread over the recording; ``None`` when none of them can be read."""
+    assert view.depth is not None and view.camera.intrinsics is not None
+    affordable = CHECKED_PIXELS // (view.camera.width * view.camera.height)
+    frames = min(CHECKED_FRAMES, max(affordable, MIN_FRAMES))
+    rows = np.unique(np.linspace(0, len(view.rgb) - 1, frames).astype(int))
+    depth_rows = geometry.nearest(view.depth.t_ns, view.rgb.t_ns[rows])
+    depth_rows, first = np.unique(depth_rows, return_index=True)  # a repeated one adds nothing
     warp = DepthWarp.of(view)
     points: list[NDArray[np.float64]] = []
-    frames: list[NDArray[np.int64]] = []
-    distances: list[NDArray[np.float32]] = []
-    colour = view.rgb.source.read(rows.tolist())
-    depth = view.depth.source.read(depth_rows.tolist())
-    for rgb, d in zip(colour, depth, strict=True):
-        uvz = _depth_edges(d if warp is None else warp(d))
-        frames.append(np.full(len(uvz), len(distances)))
-        points.append(uvz)
-        distances.append(_edge_distance(rgb))
-    return _EdgeSamples(np.concatenate(points), np.concatenate(frames), np.stack(distances))
+    squared: list[NDArray[np.uint16]] = []
+    for row, depth_row in zip(rows[first].tolist(), depth_rows.tolist(), strict=True):
+        try:
+            [rgb] = view.rgb.source.read([row])
+            [depth] = view.depth.source.read([depth_row])
+        except RecordingError:  # the other frames are enough
+            continue
+        points.append(_depth_edges(depth if warp is None else warp(depth)))
+        squared.append(_edge_distance(rgb))
+    if not points:
+        return None
+    center = view.camera.intrinsics[:2, 2]
+    u, v, z = np.ascontiguousarray(np.concatenate(points).T)
+    frame = np.repeat(np.arange(len(points)), [len(part) for part in points])
+    return _EdgeSamples(u - center[0], v - center[1], z, frame, np.stack(squared), center)
 
 
 def _depth_edges(depth: NDArray[np.float32], most: int = 1500) -> NDArray[np.float64]:
@@ -262,8 +325,8 @@ def _depth_edges(depth: NDArray[np.float32], most: int = 1500) -> NDArray[np.flo
     return np.stack((u, v, depth[v, u]), 1).astype(np.float64)
 
 
-def _edge_distance(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Distance of every pixel to the nearest colour edge, ``float32 [H, W]`` pixels."""
+def _edge_distance(rgb: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """Squared distance of every pixel to the nearest colour edge, ``[H, W]``, at most ``_FAR``."""
     grey = ndimage.gaussian_filter(rgb.astype(np.float32).mean(2), 1.0)
     gx, gy = ndimage.sobel(grey, 1), ndimage.sobel(grey, 0)
     strength = np.hypot(gx, gy)
@@ -273,12 +336,14 @@ def _edge_distance(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         (strength >= np.roll(strength, 1, 0)) & (strength >= np.roll(strength, -1, 0)),
     )
     edges = ridge & (strength > np.percentile(strength, 88))
-    distance = ndimage.distance_transform_edt(~edges) if edges.any() else np.full(grey.shape, 99.0)
-    return np.asarray(np.minimum(distance, 30), np.float32)
+    if not edges.any():
+        return np.full(grey.shape, _FAR, np.uint16)
+    distance = ndimage.distance_transform_edt(~edges)
+    return np.asarray(np.rint(np.minimum(distance * distance, _FAR)), np.uint16)
 
 
 def _grid_search(
-    score: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    score: Callable[[NDArray[np.float64]], NDArray[np.float32]],
 ) -> NDArray[np.float64]:
     candidates = [
         np.array([scale, du, dv, 0.0])
@@ -292,9 +357,9 @@ def _grid_search(
 def _judge(
     view: View,
     best: NDArray[np.float64],
-    before: NDArray[np.float64],
-    after: NDArray[np.float64],
-    frame: NDArray[np.int64],
+    before: NDArray[np.float32],
+    after: NDArray[np.float32],
+    frame: NDArray[np.intp],
 ) -> Alignment:
     camera = view.camera
     assert camera.intrinsics is not None
@@ -314,6 +379,6 @@ def _judge(
     K[0, 0] *= scale
     K[1, 1] *= scale
     K[:2, 2] += du, dv
-    T = np.eye(4)
-    T[0, 3] = baseline / K[0, 0]
+    T = view.T_camera_depth.copy()
+    T[0, 3] += baseline / K[0, 0]
     return Alignment(False, shift, agreement, K.tolist(), T.tolist())

@@ -6,12 +6,15 @@ calibrations, transforms and samples as they are.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from scenekeeper.errors import RecordingError
+from scenekeeper.recording.base import SignalKind
+from scenekeeper.recording.columns import TimedRows
 from scenekeeper.recording.messages import (
     PARSERS,
     Calibration,
@@ -22,6 +25,7 @@ from scenekeeper.recording.messages import (
     parse,
 )
 from scenekeeper.recording.topic_images import Fetch, is_keyframe, video_codec
+from scenekeeper.recording.topics import is_command
 from scenekeeper.recording.wire import DECODE_ERRORS, PROTOBUF, Topic, decoder
 
 
@@ -58,26 +62,41 @@ class Container(Fetch, Protocol):
 class PictureTopic:
     """Index of one topic's pictures, in the order of the file.
 
-    ``first`` stands for all of them; ``keyframes`` says for each picture of a video whether
-    decoding can start there.
+    ``first`` stands for all of them; ``addresses`` has as many numbers for each; ``keyframes``
+    says for each picture of a video whether decoding can start there.
     """
 
     topic: Topic
     first: Picture
-    t_ns: list[int] = field(default_factory=list)
-    addresses: list[tuple[int, ...]] = field(default_factory=list)
-    keyframes: list[bool] = field(default_factory=list)
+    t_ns: array[int] = field(default_factory=lambda: array("q"))
+    addresses: array[int] = field(default_factory=lambda: array("q"))
+    keyframes: bytearray = field(default_factory=bytearray)
+
+
+@dataclass
+class SampleTopic:
+    """Samples of one topic; those that name other columns than the first have rows of their own."""
+
+    kind: SignalKind
+    rows: dict[tuple[str, ...], TimedRows] = field(default_factory=dict)
+
+
+Edges = dict[tuple[str, str], TimedRows]
+"""Poses by parent and child."""
 
 
 @dataclass
 class Scan:
-    """What a container holds. ``moving`` are transforms by topic, ``messages`` counts them all."""
+    """What a container holds. ``moving`` are transforms by topic, ``messages`` counts them all.
+
+    Of a static transform only the last counts, so drivers that repeat them cost nothing.
+    """
 
     pictures: dict[str, PictureTopic] = field(default_factory=dict)
     calibrations: dict[str, Calibration] = field(default_factory=dict)
-    moving: dict[str, list[Transform]] = field(default_factory=dict)
-    static: list[Transform] = field(default_factory=list)
-    samples: dict[str, list[Sample]] = field(default_factory=dict)
+    moving: dict[str, Edges] = field(default_factory=dict)
+    static: dict[tuple[str, str], Transform] = field(default_factory=dict)
+    samples: dict[str, SampleTopic] = field(default_factory=dict)
     encodings: set[str] = field(default_factory=set)
     undecodable: Counter[str] = field(default_factory=Counter)
     report: Report = field(default_factory=Report)
@@ -138,11 +157,16 @@ def _keep(found: Scan, message: Message, record: Record) -> None:
             if name not in found.calibrations or not any(found.calibrations[name].K[:1]):
                 found.calibrations[name] = record
         case Transform():
-            static = name.endswith("tf_static")
-            rows = found.static if static else found.moving.setdefault(name, [])
-            rows.append(record)
+            edge = (record.parent, record.child)
+            if name.endswith("tf_static"):
+                found.static[edge] = record
+            else:
+                edges = found.moving.setdefault(name, {})
+                edges.setdefault(edge, TimedRows()).add(record.t_ns, record.pose)
         case Sample():
-            found.samples.setdefault(name, []).append(record)
+            told = is_command(name) and record.kind in ("joint_state", "other")
+            topic = found.samples.setdefault(name, SampleTopic("action" if told else record.kind))
+            topic.rows.setdefault(record.names, TimedRows()).add(record.t_ns, record.values)
 
 
 def _keep_picture(found: Scan, message: Message, picture: Picture) -> None:
@@ -151,11 +175,11 @@ def _keep_picture(found: Scan, message: Message, picture: Picture) -> None:
     index = found.pictures.setdefault(message.topic.name, PictureTopic(message.topic, picture))
     if index.topic.schema != message.topic.schema or index.first.kind != picture.kind:
         raise ValueError("the topic holds pictures of another kind")
+    codec = video_codec(picture.encoding) if picture.kind == "video" else None
+    starts = codec is not None and is_keyframe(codec, bytes(picture.data))
     index.t_ns.append(picture.t_ns)
-    index.addresses.append(message.address)
-    if picture.kind == "video":
-        codec = video_codec(picture.encoding)
-        index.keyframes.append(codec is not None and is_keyframe(codec, bytes(picture.data)))
+    index.addresses.extend(message.address)
+    index.keyframes.append(starts)
 
 
 def _decoder(topic: Topic) -> Callable[[bytes], Any]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scenekeeper.errors import RecordingError
 from scenekeeper.recording.base import Images
 from scenekeeper.recording.color_codecs import picture_size
+from scenekeeper.recording.columns import as_numpy
 from scenekeeper.recording.depth_codecs import decode_depth, is_depth
 from scenekeeper.recording.scan import Container, PictureTopic
 from scenekeeper.recording.topic_images import Stills, Video, video_codec
@@ -72,14 +73,18 @@ def make_stream(container: Container, index: PictureTopic, notes: list[str]) -> 
 
 def _stills(container: Container, index: PictureTopic, notes: list[str]) -> tuple[Times, Stills]:
     topic = index.topic
-    t_ns = np.array(index.t_ns, np.int64)
+    t_ns = as_numpy(index.t_ns, np.int64)
     _, rows = np.unique(t_ns, return_index=True)
     if len(rows) < len(t_ns):
         repeated = len(t_ns) - len(rows)
         notes.append(f"{repeated} pictures of {topic.name} repeat a time and were left out.")
     depth = is_depth(index.first, topic.name)
-    addresses = np.array(index.addresses, np.int64)[rows]
+    addresses = _addresses(index)[rows]
     return t_ns[rows], Stills(container, topic, addresses, _still_size(index, depth), depth)
+
+
+def _addresses(index: PictureTopic) -> NDArray[np.int64]:
+    return as_numpy(index.addresses, np.int64).reshape(len(index.t_ns), -1)
 
 
 def _still_size(index: PictureTopic, depth: bool) -> tuple[int, int]:
@@ -93,17 +98,18 @@ def _video(container: Container, index: PictureTopic, notes: list[str]) -> tuple
     topic, codec = index.topic, video_codec(index.first.encoding)
     if codec is None:
         raise ValueError(f"there is no decoder for {index.first.encoding!r}")
-    start = index.keyframes.index(True) if any(index.keyframes) else len(index.keyframes)
+    start = index.keyframes.find(1)
+    if start < 0:
+        raise ValueError("there is no keyframe")
     if start:
         notes.append(f"{start} pictures of {topic.name} come before the first keyframe.")
-    keyframes = np.flatnonzero(index.keyframes[start:])
-    if not len(keyframes):
-        raise ValueError("there is no keyframe")
-    addresses = np.array(index.addresses[start:], np.int64)
+    keyframes = np.flatnonzero(np.frombuffer(index.keyframes, np.bool_)[start:])
+    addresses = _addresses(index)[start:]
     # Every packet is needed to decode the next, so times are mended instead of packets left out.
     order = np.arange(len(addresses))
-    t_ns = np.maximum.accumulate(np.array(index.t_ns[start:], np.int64) - order) + order
-    if mended := int((t_ns != index.t_ns[start:]).sum()):
+    stamped = as_numpy(index.t_ns, np.int64)[start:]
+    t_ns = np.maximum.accumulate(stamped - order) + order
+    if mended := int((t_ns != stamped).sum()):
         notes.append(f"{mended} pictures of {topic.name} do not ascend in time and were moved.")
     video = Video(container, topic, addresses, keyframes, codec, (0, 0))
     return t_ns, replace(video, size=_video_size(video))

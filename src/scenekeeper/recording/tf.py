@@ -7,7 +7,6 @@ when nothing else is between.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenekeeper.geometry import interpolate_poses, nearest
+from scenekeeper.recording.columns import TimedRows
 from scenekeeper.recording.messages import Transform
 
 Float = NDArray[np.float64]
@@ -52,18 +52,17 @@ Tree = Mapping[str, Edge]
 """The edge above each frame."""
 
 
-def make_edges(transforms: Iterable[Transform], static: bool) -> list[Edge]:
-    """Edges sorted by time, one per parent and child; of static ones the last transform counts."""
-    grouped: dict[tuple[str, str], list[Transform]] = defaultdict(list)
-    for transform in transforms:
-        grouped[transform.parent, transform.child].append(transform)
-    edges = []
-    for (parent, child), rows in grouped.items():
-        rows = rows[-1:] if static else sorted(rows, key=lambda row: row.t_ns)
-        t_ns = np.array([row.t_ns for row in rows], np.int64)
-        poses = np.array([row.pose for row in rows], np.float64)
-        edges.append(Edge(parent, child, t_ns, poses, static))
-    return edges
+def moving_edges(poses: Mapping[tuple[str, str], TimedRows]) -> list[Edge]:
+    """Edges over time from poses by parent and child."""
+    return [Edge(*edge, *rows.in_time(), static=False) for edge, rows in poses.items()]
+
+
+def static_edges(transforms: Iterable[Transform]) -> list[Edge]:
+    """Edges that always hold, one per transform."""
+    return [
+        Edge(t.parent, t.child, np.array([t.t_ns], np.int64), np.array([t.pose], np.float64), True)
+        for t in transforms
+    ]
 
 
 def make_tree(edges: Iterable[Edge]) -> tuple[Tree, tuple[str, ...]]:

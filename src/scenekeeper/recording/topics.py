@@ -10,6 +10,8 @@ import re
 
 Base = tuple[str, ...]
 
+_COMMAND = {"cmd", "command", "commands", "action", "actions", "target", "goal", "desired"}
+
 _TRANSPORTS = {"compressed", "compresseddepth", "ffmpeg", "video", "h264", "h265", "theora", "zstd"}
 _INFO = {"camera_info", "calibration", "info"}
 _MODALITY = {
@@ -56,6 +58,11 @@ def shared_words(a: Base, b: Base) -> int:
             break
         same += 1
     return same if same or not (a and b) else -1
+
+
+def is_command(topic: str) -> bool:
+    """Whether a topic says what the robot is to do, not what it does: ``/cmd_vel``."""
+    return not _COMMAND.isdisjoint(re.split(r"[_\W]+", topic.lower()))
 
 
 def is_rectified(topic: str) -> bool:

@@ -34,6 +34,7 @@ from scenekeeper.schema import Camera
 EXTENSIONS = frozenset(
     (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mpg", ".ivf", ".h264", ".hevc")
 )
+"""A file of these names is meant to be a video; whatever else it holds is damage."""
 THREADS = 2  # per open file; the caller already reads several files at once
 SEEK_COST = 3  # of one seek, in decoded pictures; measured at 480p with AV1 and H.264
 
@@ -122,7 +123,7 @@ def open(path: Path) -> list[Recording] | None:
     """Open a plain video file as a recording of one uncalibrated camera.
 
     Args:
-        path: any path; only files with a video extension are looked at.
+        path: any path; a file is taken for a video by its name or by how it begins.
 
     Returns:
         One recording, or ``None`` when this is not a video file.
@@ -130,7 +131,9 @@ def open(path: Path) -> list[Recording] | None:
     Raises:
         RecordingError: the video is damaged beyond use.
     """
-    if path.suffix.lower() not in EXTENSIONS or not path.is_file():
+    if not path.is_file():
+        return None
+    if path.suffix.lower() not in EXTENSIONS and not _begins_like_video(path):
         return None
     video = Video(path)
     index = video.index
@@ -146,6 +149,18 @@ def open(path: Path) -> list[Recording] | None:
             content=content_fingerprint(path, [path]),
         )
     ]
+
+
+def _begins_like_video(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(189)
+    return (
+        head[4:8] == b"ftyp"  # MP4, MOV
+        or head.startswith((b"\x1a\x45\xdf\xa3", b"DKIF", b"\0\0\1\xba"))  # Matroska, IVF, MPEG
+        or (head.startswith(b"RIFF") and head[8:12] == b"AVI ")
+        or (len(head) == 189 and head[0] == head[188] == 0x47)  # transport stream
+        or head.startswith((b"\0\0\0\1\x67", b"\0\0\0\1\x27", b"\0\0\0\1\x40\1"))  # H.264, H.265
+    )
 
 
 class _Cursor:
