@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 PREFIX = ".partial-"
+STALE_SECONDS = 3600
+"""No file takes this long to write."""
 
 
 @contextmanager
@@ -33,6 +37,18 @@ def write_text(path: Path, text: str) -> None:
     """Write a small text file atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers that were killed have left below a folder; living ones are younger."""
+    oldest = time.time() - STALE_SECONDS
+    for path in folder.rglob(f"{PREFIX}*"):
+        try:
+            if path.stat().st_mtime > oldest:
+                continue
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        except OSError:  # another process was quicker, or may and we may not
+            continue
 
 
 def sync_folder(folder: Path) -> None:

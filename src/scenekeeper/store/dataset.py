@@ -138,9 +138,12 @@ class Dataset:
 
     @classmethod
     def create(cls, path: Path) -> Dataset:
-        """Open the dataset at ``path``, making an empty one if there is none."""
+        """Open the dataset at ``path`` to write to it, making an empty one if there is none."""
         if (path / "dataset.toml").exists():
-            return cls.open(path)
+            dataset = cls.open(path)
+            atomic.sweep(path)
+            dataset.refresh_views()  # a segment may have been deleted to be made anew
+            return dataset
         if path.exists() and (not path.is_dir() or any(_visible(path))):
             raise DatasetError(
                 "is not a labelled dataset and not an empty folder",
