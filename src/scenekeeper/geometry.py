@@ -214,8 +214,8 @@ def _calipers(xy: Float) -> float:
     try:
         hull = xy[ConvexHull(xy).vertices]
     except (QhullError, ValueError):  # fewer than three points, or all on one line
-        span = xy.max(0) - xy.min(0)
-        return float(np.arctan2(span[1], span[0]))
+        along = xy[np.linalg.norm(xy - xy[0], axis=1).argmax()] - xy[0]
+        return float(np.arctan2(along[1], along[0]))
     edges = np.roll(hull, -1, 0) - hull
     angles = np.unique(np.round(np.arctan2(edges[:, 1], edges[:, 0]) % (np.pi / 2), 9))
     c, s = np.cos(angles), np.sin(angles)

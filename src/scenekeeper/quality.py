@@ -99,9 +99,12 @@ def measure(frame: Frame) -> dict[str, Any]:
 
 
 def _half_grey(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    grey = rgb.astype(np.uint16) @ np.array([77, 150, 29], np.uint16) >> 8
+    height, width = (side // 2 * 2 for side in grey.shape)
+    if not height or not width:
+        return grey.astype(np.float32)
     # Averaging 2x2 pixels halves the sensor's noise, which would pass for sharpness.
-    height, width = rgb.shape[0] // 2 * 2, rgb.shape[1] // 2 * 2
-    grey = rgb[:height, :width].astype(np.uint16) @ np.array([77, 150, 29], np.uint16) >> 8
+    grey = grey[:height, :width]
     total = grey[0::2, 0::2] + grey[1::2, 0::2] + grey[0::2, 1::2] + grey[1::2, 1::2]
     quarter: NDArray[np.float32] = total.astype(np.float32) / np.float32(4)
     return quarter

@@ -34,6 +34,20 @@ class SessionTables(Protocol):
         ...
 
 
+_PLURALS = (
+    ("ss", "sses"),
+    ("s", "s"),  # "scissors" and "magazines" are plural already
+    ("x", "xes"),
+    ("ch", "ches"),
+    ("sh", "shes"),
+    ("lf", "lves"),
+    ("af", "aves"),
+    ("ife", "ives"),
+    *((f"{letter}y", f"{letter}ies") for letter in "bcdfghklmnprstvz"),
+)
+"""How words end, and how many of them end."""
+
+
 @dataclass(frozen=True)
 class Describe:
     """Session stage: a caption for every frame.
@@ -135,8 +149,9 @@ def _article(phrase: str) -> str:
 
 
 def _plural(phrase: str) -> str:
-    if phrase.endswith(("s", "x", "ch", "sh")):
-        return phrase + "es"
-    if phrase.endswith("f"):
-        return phrase[:-1] + "ves"
-    return phrase + "s"
+    """The plural of what a phrase is about: "stack of papers" has "stacks of papers"."""
+    head, of, rest = phrase.partition(" of ")
+    for ending, plural in _PLURALS:
+        if head.endswith(ending):
+            return head.removesuffix(ending) + plural + of + rest
+    return head + "s" + of + rest

@@ -1,0 +1,102 @@
+"""Arrows point down only: which room may import which, read off the sources."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "scenekeeper"
+
+VOCABULARY = {"errors", "geometry", "masks", "schema", "voxels"}
+DATA = VOCABULARY | {"store"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "geometry": {"errors"},
+    "masks": {"errors"},
+    "schema": {"errors", "geometry", "masks"},
+    "voxels": {"errors", "geometry", "masks", "schema"},
+    "recording": VOCABULARY,
+    "store": VOCABULARY,
+    # Stages know the vocabulary and the store, never each other.
+    "quality": DATA,
+    "segment": DATA,
+    "world": DATA,
+    "describe": DATA,
+    # The engine knows what a stage is, not which there are.
+    "engine": {"errors", "schema", "store"},
+    "simulate": VOCABULARY,
+    "exchange": DATA | {"recording"},
+    "report": DATA | {"recording"},
+    "labeling": DATA | {"describe", "engine", "quality", "recording", "segment", "world"},
+    "doctoring": VOCABULARY,
+    "verbs": DATA | {"exchange", "labeling", "recording", "simulate"},
+    "cli": {"doctoring", "engine", "errors", "labeling", "report", "store", "verbs"},
+    "__init__": {"doctoring", "labeling", "recording", "store", "verbs"},
+}
+HEAVY = {"numpy", "scipy", "pyarrow", "duckdb", "av", "PIL", "mcap", "rosbags", "pycocotools"}
+
+
+def room_of(file: Path) -> str:
+    return file.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imports(file: Path) -> Iterator[tuple[int, str]]:
+    """Line and room of everything of ours that a file imports, wherever in it that stands."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{file}:{node.lineno}: imports are written in full"
+            module = node.module or ""
+            inner = [f"{module}.{alias.name}" for alias in node.names]
+            names = inner if module == "scenekeeper" else [module]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "scenekeeper" and len(parts) > 1:
+                yield node.lineno, parts[1]
+
+
+@pytest.mark.parametrize("room", sorted({room_of(file) for file in SOURCE.rglob("*.py")}))
+def test_a_room_imports_only_rooms_below_it(room: str) -> None:
+    assert room in MAY_IMPORT, f"say in this test what {room} may import"
+    files = [file for file in SOURCE.rglob("*.py") if room_of(file) == room]
+    wrong = [
+        f"{file.relative_to(SOURCE)}:{line} imports {other}"
+        for file in files
+        for line, other in imports(file)
+        if other not in MAY_IMPORT[room] | {room, "__version__"}
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_room_is_above_itself() -> None:
+    above = {room: set(below) for room, below in MAY_IMPORT.items()}
+    while above:
+        lowest = {room for room, below in above.items() if not below & above.keys()}
+        assert lowest, f"these import each other in a circle: {sorted(above)}"
+        for room in lowest:
+            del above[room]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import scenekeeper",
+        "from scenekeeper.cli import main; import sys; sys.argv = ['s', '--help']"
+        "\ntry: main()\nexcept SystemExit: pass",
+    ],
+    ids=["import", "help"],
+)
+def test_nothing_heavy_is_imported_before_a_verb_needs_it(statement: str) -> None:
+    script = f"{statement}\nimport sys; print('\\n' + ' '.join(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    loaded = {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}
+    assert "scenekeeper" in loaded and not loaded & HEAVY
