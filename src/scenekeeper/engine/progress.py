@@ -8,9 +8,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from scenekeeper.engine.pipeline import Busy
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 
 class Progress(Protocol):
@@ -91,19 +94,21 @@ class _Rich:
 
         assert isinstance(bar, Bar)
         self._bar = bar
-        self._task = bar.add_task("", total=None, rate="", slow="", visible=False)
+        self._task: TaskID | None = None
         self._busy = Busy()
         self._began = time.monotonic()
         self._done = 0
 
     def start(self, stage: str, session: str, frames: int, busy: Busy) -> None:
         self._busy, self._began, self._done = busy, time.monotonic(), 0
-        total = frames or None
-        self._bar.reset(
-            self._task, description=f"{session}: {stage}", total=total, visible=True, rate=""
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+        self._task = self._bar.add_task(
+            f"{session}: {stage}", total=frames or None, rate="", slow=""
         )
 
     def tick(self) -> None:
+        assert self._task is not None
         self._done += 1
         rate = self._done / max(time.monotonic() - self._began, 1e-6)
         slow = self._busy.bottleneck()
@@ -122,13 +127,13 @@ class _Rich:
 def rich_progress() -> Iterator[Progress]:
     """A live bar with frames/s, the bottleneck and the time left, on standard error."""
     from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
+        MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[slow]}", style="dim"),
