@@ -139,4 +139,5 @@ def _alive(worker: str) -> bool:
         return False
     except PermissionError:
         pass
-    return _started(int(pid)) in (started, "?")
+    found = _started(int(pid))
+    return found == started or "?" in (found, started)
