@@ -200,6 +200,11 @@ def frame_files(folder: Path) -> list[str]:
     return sorted(path.name.removesuffix(".pose.txt") for path in folder.glob("frame-*.pose.txt"))
 
 
+def label(folder: Path, into: Path) -> Child:
+    """Label a folder with the command line in a fresh process."""
+    return child([script("scenekeeper"), "label", str(folder), "-o", str(into), "--json", "-q"])
+
+
 # --- masks ----------------------------------------------------------------------------------------
 
 

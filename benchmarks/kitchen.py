@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from benchmarks.harness import Child, Result, child, frame_files, room, script
+from benchmarks.harness import Child, Result, frame_files, label, room
 
 REPEATS = 3
 
@@ -45,11 +45,6 @@ def run() -> Result:
         f" {max(d.peak_mb for d, _ in runs):.0f} MB resident; {shown['instances']} instances,"
         f" {shown['objects']} objects; bottleneck {shown['bottleneck']}",
     )
-
-
-def label(folder: Path, into: Path) -> Child:
-    """Label a folder with the command line in a fresh process."""
-    return child([script("scenekeeper"), "label", str(folder), "-o", str(into), "--json", "-q"])
 
 
 def _decode_seconds(folder: Path) -> float:

@@ -3,7 +3,7 @@
 Claim: a segmenter gives boxes with its masks, so only the box need be looked at; the bytes are
 the same. Peer: ``pycocotools.mask.encode`` of the full frame as its users call it, with masks in C
 order as segmenters give them. Most of the peer's time goes into bringing the frame into Fortran
-order; of masks that already are, ours is about four times as fast.
+order; the note says how much remains of masks that already are.
 """
 
 from __future__ import annotations
@@ -31,9 +31,14 @@ def run() -> Result:
         frames = (np.asfortranarray(mask, np.uint8) for mask in dense)
         return [coco.encode(frame)["counts"] for frame in frames]
 
+    ordered = [np.asfortranarray(mask, np.uint8) for mask in dense]
+
+    def kindest() -> list[bytes]:
+        return [coco.encode(frame)["counts"] for frame in ordered]
+
     if ours() != peer():
         raise AssertionError("the two encoders disagree, so their times mean nothing")
-    seconds, peer_seconds = cpu_seconds(ours, peer)
+    seconds, peer_seconds, kindest_seconds = cpu_seconds(ours, peer, kindest)
     return Result(
         name="mask_encode",
         input=f"{N} masks of {EXTENT[0]} to {EXTENT[1]} px in {SIZE[1]}x{SIZE[0]}, boxes known",
@@ -42,6 +47,7 @@ def run() -> Result:
         peer=peer_seconds / N * 1e3,
         peer_name=f"pycocotools {version('pycocotools')} encode, full frames in C order",
         target=10.0,
+        note=f"{kindest_seconds / seconds:.1f}x where the masks are in Fortran order already",
     )
 
 
