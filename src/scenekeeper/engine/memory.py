@@ -21,8 +21,8 @@ def hold_little() -> None:
     through several threads that is a few hundred MB.
     """
     if (libc := _libc()) is not None and hasattr(libc, "mallopt"):
-        libc.mallopt(_MMAP_THRESHOLD, 4 << 20)
-        libc.mallopt(_TRIM_THRESHOLD, 8 << 20)
+        libc.mallopt(_MMAP_THRESHOLD, 8 << 20)
+        libc.mallopt(_TRIM_THRESHOLD, 16 << 20)
         libc.mallopt(_ARENA_MAX, 2)
 
 

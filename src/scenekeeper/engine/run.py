@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
+from threadpoolctl import threadpool_limits
 
 from scenekeeper.engine.memory import give_back, hold_little
 from scenekeeper.engine.pipeline import Busy, ClipWork, Outcome, run_clips
@@ -80,7 +81,8 @@ def run(
     hold_little()
     work = _Session(dataset, session, decode, progress, workers or os.cpu_count() or 1)
     began = time.perf_counter()
-    with work.open_ledger():
+    # The engine keeps the cores busy; threads that linear algebra starts would only get in the way.
+    with threadpool_limits(1, user_api="blas"), work.open_ledger():
         for group in _passes(stages):
             if isinstance(group, SessionStage):
                 work.reduce(group)

@@ -14,16 +14,11 @@ from scipy import ndimage
 
 from scenekeeper import geometry, masks
 from scenekeeper.schema import Frame, Labels
-from scenekeeper.voxels import offset_key, sampling, voxel_centers, voxel_keys
+from scenekeeper.segment.draw import NOBODY, Cloud, draw
+from scenekeeper.voxels import offset_key, sampling, voxel_keys
 
 SAMPLES_ACROSS = 400
 """About so many pixels of a row are looked up; a 640-pixel image gives masks to two pixels."""
-
-MIN_DEPTH = 0.2
-"""Metres; nothing nearer is drawn from the map."""
-
-NOBODY = -1
-_MOST_REACH = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,15 +29,13 @@ class Lookup:
         keys: ``int64 [V]`` ascending.
         track: ``int32 [V]``.
         size: voxel edge, metres.
-        points: ``float32 [3, S]`` centres of the voxels that were seen, world frame.
-        points_track: ``int32 [S]``.
+        cloud: the voxels that were seen, to be drawn.
     """
 
     keys: NDArray[np.int64]
     track: NDArray[np.int32]
     size: float
-    points: NDArray[np.float32]
-    points_track: NDArray[np.int32]
+    cloud: Cloud
 
     def __call__(self, points: NDArray[np.float32]) -> NDArray[np.int32]:
         """Track of each world point ``[..., 3]``; -1 where nobody's."""
@@ -66,15 +59,15 @@ def build_lookup(
         size: voxel edge, metres.
     """
     if not keys:
-        none = np.zeros(0, np.int32)
-        return Lookup(np.zeros(0, np.int64), none, size, np.zeros((3, 0), np.float32), none)
+        none, nobody = np.zeros(0, np.int64), np.zeros(0, np.int32)
+        return Lookup(none, nobody, size, Cloud.of(none, nobody, size))
     # A flat thing lies within its plane; the voxel is the thing's, which comes first.
     own, first = np.unique(np.concatenate(keys), return_index=True)
     who = np.repeat(np.array(tracks, np.int32), [len(k) for k in keys])[first]
-    seen = (np.ascontiguousarray(voxel_centers(own, size).T, np.float32), who)
+    cloud = Cloud.of(own, who, size)
     rim = [(k, t) for k, t, g in zip(keys, tracks, grown, strict=True) if g]
     if not rim:
-        return Lookup(own, who, size, *seen)
+        return Lookup(own, who, size, cloud)
     core = np.concatenate([k for k, _ in rim])
     core_track = np.repeat(np.array([t for _, t in rim], np.int32), [len(k) for k, _ in rim])
     span = (-1, 0, 1)
@@ -86,7 +79,7 @@ def build_lookup(
     all_keys = np.concatenate((own, near))
     all_tracks = np.concatenate((who, near_track[free][first]))
     order = np.argsort(all_keys, kind="stable")
-    return Lookup(all_keys[order], all_tracks[order], size, *seen)
+    return Lookup(all_keys[order], all_tracks[order], size, cloud)
 
 
 def see(
@@ -114,7 +107,7 @@ def see(
     points = geometry.unproject(depth, directions)[known]
     owner[known] = lookup(geometry.transform(frame.T_world_camera, points))
     unknown = depth == 0
-    owner[unknown] = _drawn(unknown, frame, lookup, stride, max_depth)[unknown]
+    owner[unknown] = draw(lookup.cloud, frame, unknown, stride, max_depth)[unknown]
     size = (camera.height, camera.width)
     min_pixels = min_share * camera.width * camera.height
     seen = []
@@ -150,48 +143,6 @@ def labels(
         score=np.array([scores[t] for t in tracks], np.float32),
         track=np.array(tracks, np.int64),
     )
-
-
-def _drawn(
-    wanted: NDArray[np.bool_], frame: Frame, lookup: Lookup, stride: int, max_depth: float
-) -> NDArray[np.int32]:
-    """The map as the camera sees it, ``int32 [h, w]`` tracks, complete where it is wanted."""
-    assert frame.T_world_camera is not None and frame.camera.intrinsics is not None
-    T = geometry.invert(frame.T_world_camera).astype(np.float32)
-    K = frame.camera.intrinsics.astype(np.float32) / stride
-    x, y, z = T[:3, :3] @ lookup.points + T[:3, 3:]
-    ahead = np.flatnonzero((z > MIN_DEPTH) & (z < max_depth))
-    x, y, z = x[ahead], y[ahead], z[ahead]
-    (height, width), pad = wanted.shape, _MOST_REACH
-    u = np.rint((K[0, 0] * x + K[0, 1] * y) / z + K[0, 2]).astype(np.int32) + pad
-    v = np.rint(K[1, 1] * y / z + K[1, 2]).astype(np.int32) + pad
-    inside = np.flatnonzero((u >= 0) & (v >= 0) & (u < width + 2 * pad) & (v < height + 2 * pad))
-    # Only voxels near a wanted pixel matter, and most are not.
-    near = ndimage.maximum_filter(np.pad(wanted, pad), 2 * pad + 1)
-    inside = inside[near[v[inside], u[inside]]]
-    # The nearest comes last and stays; 16 bits of depth sort by radix.
-    nearness = ((1 - z[inside] / max_depth) * 65535).astype(np.uint16)
-    inside = inside[np.argsort(nearness, kind="stable")]
-    u, v, z, track = u[inside], v[inside], z[inside], lookup.points_track[ahead[inside]]
-    across = width + 4 * pad
-    place = (v + pad) * across + u + pad
-    reach = np.clip(np.rint(lookup.size * K[0, 0] / z / 2 - 0.25), 0, pad)
-    depth = np.full((height + 4 * pad) * across, np.inf, np.float32)
-    drawn = np.full(len(depth), NOBODY, np.int32)
-    for ring in range(pad + 1):
-        rows = np.flatnonzero(reach >= ring)
-        for dv, du in _ring(ring):
-            at = place[rows] + dv * across + du
-            front = z[rows] < depth[at]
-            at, chosen = at[front], rows[front]
-            depth[at], drawn[at] = z[chosen], track[chosen]
-    return drawn.reshape(-1, across)[2 * pad : 2 * pad + height, 2 * pad : 2 * pad + width]
-
-
-def _ring(radius: int) -> list[tuple[int, int]]:
-    """Steps whose larger side is ``radius``."""
-    span = range(-radius, radius + 1)
-    return [(dv, du) for dv in span for du in span if max(abs(dv), abs(du)) == radius]
 
 
 def _clean(
