@@ -53,6 +53,26 @@ def choose_frames(index: pa.Table, notable: Sequence[int], limit: int) -> list[i
     return sorted(kept)[:limit]
 
 
+def affordable(
+    dataset: Dataset, session: str, chosen: Sequence[int], limit: int
+) -> tuple[list[int], int]:
+    """Of the chosen frames so many, evenly, that their labels take no more than ``limit`` bytes.
+
+    Returns:
+        The frames, and about how many bytes their labels take.
+    """
+    rows = dataset.sql(
+        "SELECT frame_id, sum(coalesce(octet_length(mask), 0) + 70) AS bytes FROM instances"
+        " WHERE session = ? AND frame_id IN (SELECT unnest(?::BIGINT[])) GROUP BY frame_id",
+        [session, list(chosen)],
+    ).to_pylist()
+    size = {row["frame_id"]: int(row["bytes"]) for row in rows}
+    kept = list(chosen)
+    while len(kept) > 1 and sum(size.get(k, 0) for k in kept) > limit:
+        kept = kept[::2]
+    return kept, sum(size.get(k, 0) for k in kept)
+
+
 def notable_frames(dataset: Dataset, session: str) -> list[Row]:
     """Up to a dozen frames worth a look, each with the reason."""
     seen: dict[int, str] = {}
@@ -130,7 +150,6 @@ def frames(
         labels.setdefault(row["frame_id"], []).append(label)
     flags = {r["frame_id"]: r["flags"] for r in _of_frames(dataset, "quality", session, chosen)}
     said = {r["frame_id"]: r["text"] for r in _of_frames(dataset, "captions", session, chosen)}
-    wanted = set(chosen)
     return [
         {
             "id": row["frame_id"],
@@ -143,8 +162,7 @@ def frames(
             "pose": pose_values(row["pose"], basis),
             "labels": labels.get(row["frame_id"], []),
         }
-        for row in index.to_pylist()
-        if row["frame_id"] in wanted
+        for row in index.take(sorted(chosen)).to_pylist()  # frames are numbered by their rows
     ]
 
 

@@ -21,10 +21,17 @@ from scenekeeper.report.scene import scene_data, upright
 from scenekeeper.store import Dataset, atomic
 
 MAX_SESSIONS = 20
-PICTURE_BYTES = 3_800_000
-"""Of all frame pictures together; it keeps the page below 8 MB."""
+PAGE_BYTES = 7_800_000
+"""What the page may take; the pictures of frames get what the rest leaves."""
+
+LABEL_BYTES = 3_000_000
+"""Of the labels of all frames; more, and fewer frames are shown."""
+
+CROP_BYTES = 14_000
+"""A crop takes less than this."""
 
 MAX_CROPS = 150
+POINT_BYTES = 19
 MAX_POINTS = 40_000
 MIN_POINTS = 4_000
 
@@ -70,12 +77,16 @@ def _session(dataset: Dataset, name: str, max_frames: int, share: int) -> dict[s
     index = dataset.frames(name)
     notable = data.notable_frames(dataset, name)
     chosen = data.choose_frames(index, [row["frame_id"] for row in notable], max_frames)
+    chosen, label_bytes = data.affordable(dataset, name, chosen, LABEL_BYTES // share)
     objects = data.objects(dataset, name)
     best = data.best_views(dataset, name, objects[: max(1, MAX_CROPS // share)])
-    wanted = Wanted(chosen, best, PICTURE_BYTES // share)
+    points = max(MIN_POINTS, MAX_POINTS // share)
+    rest = label_bytes + CROP_BYTES * len(best) + POINT_BYTES * points
+    # Base64 takes four bytes for three.
+    wanted = Wanted(chosen, best, max(0, PAGE_BYTES // share - rest) * 3 // 4)
     taken = take_pictures(dataset, info, index, wanted)
     basis = upright(dataset, name, index)
-    scene = scene_data(dataset, info, index, objects, basis, max(MIN_POINTS, MAX_POINTS // share))
+    scene = scene_data(dataset, info, index, objects, basis, points)
     for k, row in enumerate(objects):
         row["picture"] = taken.crops.get(row["id"])
         row["box"] = scene["boxes"][k]

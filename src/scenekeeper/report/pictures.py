@@ -156,9 +156,10 @@ def _pictures(
     recording: Recording, index: pa.Table, frame_ids: set[int] | Mapping[int, Any]
 ) -> Iterator[tuple[int, Rgb]]:
     """Colour pictures of frames, camera after camera, one in memory at a time."""
-    rows = index.select(["frame_id", "camera", "rgb_row"]).to_pylist()
+    chosen = index.take(sorted(frame_ids))  # frames are numbered by their rows
+    rows = chosen.select(["frame_id", "camera", "rgb_row"]).to_pylist()
     for view in recording.views:
-        mine = [r for r in rows if r["camera"] == view.camera.name and r["frame_id"] in frame_ids]
+        mine = [r for r in rows if r["camera"] == view.camera.name]
         pictures = view.rgb.source.read([r["rgb_row"] for r in mine])
         for row, rgb in zip(mine, pictures, strict=True):
             yield row["frame_id"], rgb

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -47,7 +47,7 @@ class World:
     """Session stage: segments and instances in, objects and relations out."""
 
     name: str = "world"
-    reads: tuple[str, ...] = ("segments", "instances")
+    reads: tuple[str, ...] = ("segments", "instances", "quality")
     writes: tuple[str, ...] = ("objects", "relations")
 
     def facts(self) -> Mapping[str, Any]:
@@ -56,7 +56,8 @@ class World:
 
     def reduce(self, tables: SessionTables, run: str) -> Mapping[str, pa.Table]:
         """Make the session's objects; a track that no frame shows becomes none."""
-        sightings = _sightings(tables.each_clip("instances"))
+        clips = zip(tables.each_clip("instances"), tables.each_clip("quality"), strict=True)
+        sightings = _sightings(clips)
         rows = [r for r in tables.of_session("segments").to_pylist() if r["track"] in sightings]
         if not rows:
             return {"objects": OBJECTS.empty_table(), "relations": RELATIONS.empty_table()}
@@ -118,19 +119,28 @@ class _Sighting:
         return [frame_id for _, frame_id, _ in chosen[:BEST_VIEWS]]
 
 
-def _sightings(clips: Iterator[pa.Table]) -> dict[int, _Sighting]:
+def _sightings(clips: Iterable[tuple[pa.Table, pa.Table]]) -> dict[int, _Sighting]:
+    """What each track was seen as, from the instances and the quality of each clip."""
     found: dict[int, _Sighting] = {}
-    for rows in clips:
+    for rows, quality in clips:
         track = rows["track"].to_numpy()
-        area = rows["area"].to_numpy().astype(np.float64)
-        flags = rows["flags"].to_pylist()
-        # A view cut by the image border shows less of the thing than its area says.
-        worth = area * np.where(["truncated" in f for f in flags], 0.1, 1.0)
+        worth = rows["area"].to_numpy() * _clearness(rows, quality)
         t_ns, frame_id = rows["t_ns"].to_numpy(), rows["frame_id"].to_numpy()
         for k in np.unique(track):
             mine = track == k
             found.setdefault(int(k), _Sighting()).add(t_ns[mine], frame_id[mine], worth[mine])
     return found
+
+
+def _clearness(rows: pa.Table, quality: pa.Table) -> NDArray[np.float64]:
+    """How well each instance shows, relative to others: ``[N]``, 0 to 2."""
+    # A view cut by the image border shows less of the thing than its area says.
+    cut = np.array(["truncated" in flags for flags in rows["flags"].to_pylist()], np.bool_)
+    sharpness = quality["sharpness"].to_numpy().astype(np.float64)
+    usual = max(float(np.median(sharpness)) if len(sharpness) else 0.0, 1e-9)
+    place = np.searchsorted(quality["frame_id"].to_numpy(), rows["frame_id"].to_numpy())
+    sharp = np.clip(sharpness[place] / usual, 0.1, 2.0)
+    return np.asarray(np.where(cut, 0.1, 1.0) * sharp, np.float64)
 
 
 def _object(
