@@ -117,6 +117,8 @@ def test_a_name_holds_in_every_frame_until_it_is_taken_back(run: Run) -> None:
         ("label room --into room", "not a labelled dataset"),
         ("export room.sk coco room.sk", "is in the way"),
         ("export room.sk voc out", "no exporter for 'voc'"),
+        ("export room.sk yolo out -O knd=box", "no option 'knd'. It has: kind, val"),
+        ("export room.sk coco out.json --purpose safety", "a person has to verify labels first"),
         ("convert room room.sk", "is in the way"),
         ("convert nothing out.mcap", "nothing"),
     ],
@@ -145,6 +147,26 @@ def test_a_half_typed_command_shows_how_to_use_it(run: Run, line: str) -> None:
 def test_every_format_is_exported(run: Run, tmp_path: Path, format: str, out: str) -> None:
     told = parsed(run(f"export room.sk {format} {tmp_path / out} --json"))
     assert Path(told["path"]).exists() and told["frames"] > 0 and told["instances"] > 0
+
+
+def test_options_of_a_format_are_given_by_name(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "yolo"
+    parsed(run(f"export room.sk yolo {out} -O kind=polygon -O val=0 --json"))
+    assert max(len(line.split()) for file in out.rglob("*.txt") for line in file.open()) > 5
+    code, _, err = run("export room.sk yolo out -O kind")
+    assert code == 2 and "is not NAME=VALUE" in err
+
+
+def test_structure_is_left_out_on_request(run: Run, tmp_path: Path) -> None:
+    parsed(run(f"export room.sk coco {tmp_path / 'all.json'} --json"))
+    parsed(run(f"export room.sk coco {tmp_path / 'things.json'} --things-only --json"))
+    every, things = (
+        json.loads((tmp_path / f"{name}.json").read_text()) for name in ("all", "things")
+    )
+    assert {"table", "floor"} <= {c["name"] for c in every["categories"]}
+    assert {c["name"] for c in things["categories"]} == {"object"}
+    assert 0 < len(things["annotations"]) < len(every["annotations"])
+    assert len(things["images"]) == len(every["images"])
 
 
 def test_a_converted_recording_gives_the_same_labels(run: Run, tmp_path: Path) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 if TYPE_CHECKING:
     from scenekeeper.engine import Progress
+    from scenekeeper.labeling import LabelReport
 
 app = typer.Typer(
     name="scenekeeper",
@@ -87,14 +89,10 @@ def label(
             }
         )
     else:
-        for report in reports:
-            _print_label(report)
-        print(f"\n{target}   look: {page}")
-        if not failed:
-            print(f'name a thing:  scenekeeper name {target} o1 "white mug"')
+        _print_labelled(reports, target, page)
     _open_page(page, open, json)
     if failed:
-        command = "scenekeeper label " + " ".join(recordings) + f" --into {target}"
+        command = shlex.join(["scenekeeper", "label", *recordings, "--into", str(target)])
         print(f"some clips failed; try them again with:  {command}", file=sys.stderr)
         raise typer.Exit(1)
 
@@ -122,9 +120,7 @@ def demo(
     if json:
         _print_json({"dataset": str(dataset), "report": str(page), "sessions": [report.to_dict()]})
     else:
-        _print_label(report)
-        print(f"\n{dataset}   look: {page}")
-        print(f'name a thing:  scenekeeper name {dataset} o1 "mug"')
+        _print_labelled([report], dataset, page)
     _open_page(page, open, json)
 
 
@@ -214,6 +210,17 @@ def export(
     format: Annotated[str, typer.Argument(help="coco, yolo, lerobot, foxglove or rerun.")],
     out: Annotated[Path, typer.Argument(help="File or folder to make.")],
     session: Annotated[list[str] | None, typer.Option(help="Only these sessions.")] = None,
+    things_only: Annotated[
+        bool, typer.Option("--things-only", help="Leave out floors, walls and supports.")
+    ] = False,
+    purpose: Annotated[
+        Literal["training", "safety"],
+        typer.Option(help="For safety, only what a person verified or corrected."),
+    ] = "training",
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", "-O", metavar="NAME=VALUE", help="An option of the format."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Write the labels in another project's format.
@@ -223,10 +230,19 @@ def export(
     scenekeeper export lab.sk yolo yolo/             pictures and boxes, split by clip
     scenekeeper export lab.sk lerobot lerobot/       LeRobot v3.0 with labels attached
     scenekeeper export lab.sk foxglove overlay.mcap  open beside the recording in Foxglove
+    scenekeeper export lab.sk yolo yolo/ --things-only -O kind=polygon -O val=0.1
     """
     from scenekeeper import verbs
 
-    done = verbs.export(dataset, format, out, session)
+    done = verbs.export(
+        dataset,
+        format,
+        out,
+        session,
+        purpose=purpose,
+        things_only=things_only,
+        **dict(map(_named_value, option or [])),
+    )
     if json:
         facts = {"path": str(done.path), "frames": done.frames, "instances": done.instances}
         _print_json({**facts, "notes": list(done.notes)})
@@ -315,11 +331,30 @@ def _progress(as_json: bool, quiet: bool) -> Iterator[Progress]:
         raise typer.Exit(130) from None
 
 
+def _named_value(text: str) -> tuple[str, Any]:
+    """``fps=15`` as a name and a value: JSON where it is JSON, else text."""
+    name, given, value = text.partition("=")
+    if not given:
+        raise typer.BadParameter(f"{text!r} is not NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
 def _print_json(value: Any) -> None:
     print(json.dumps(value, indent=1))
 
 
-def _print_label(report: Any) -> None:
+def _print_labelled(reports: list[LabelReport], dataset: Path, page: Path) -> None:
+    for report in reports:
+        _print_label(report)
+    print(f"\nlook at it:    {page}")
+    for thing in [r.unnamed for r in reports if r.unnamed is not None][:1]:
+        print(f'name a thing:  scenekeeper name {shlex.quote(str(dataset))} o{thing} "white mug"')
+
+
+def _print_label(report: LabelReport) -> None:
     speed = f", {report.frames_per_second:.1f} frames/s" if report.frames_per_second else ""
     print(
         f"{report.session}: {report.frames} frames, {report.instances} instances,"

@@ -18,6 +18,7 @@ from scenekeeper.quality import Quality
 from scenekeeper.recording import Recording, open_recordings
 from scenekeeper.recording.frames import frame_index, read_frames, signal_rows
 from scenekeeper.recording.registration import align, apply_alignment
+from scenekeeper.schema import UNNAMED
 from scenekeeper.segment import Discover, Project
 from scenekeeper.store import Dataset, SessionInfo, fingerprint
 from scenekeeper.world import Fuse, FuseConfig, World
@@ -41,6 +42,7 @@ class LabelReport:
         bottleneck: the busiest stage.
         done: pieces of work done now.
         kept: pieces of work found done.
+        unnamed: of the things without a name, the one that most frames show.
         failures: ``[stage, clip, reason]`` of every piece that failed.
         notes: what the user should know about the recording and the labels.
     """
@@ -56,6 +58,7 @@ class LabelReport:
     bottleneck: str | None
     done: int
     kept: int
+    unnamed: int | None = None
     failures: tuple[tuple[str, int, str], ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -238,6 +241,11 @@ def _report(dataset: Dataset, info: SessionInfo, done: engine.Report) -> LabelRe
         [info.name],
     ).to_pylist()[0]
     objects = dataset.sql("SELECT count(*) AS n FROM objects WHERE session = ?", [info.name])
+    unnamed = dataset.sql(
+        "SELECT object FROM objects WHERE session = ? AND kind IN ('thing', 'flat')"
+        " AND phrase = ? ORDER BY frames DESC, object LIMIT 1",
+        [info.name, UNNAMED],
+    )["object"].to_pylist()
     pixels = "decode" in done.busy and done.busy["decode"] > 0
     return LabelReport(
         info.name,
@@ -251,6 +259,7 @@ def _report(dataset: Dataset, info: SessionInfo, done: engine.Report) -> LabelRe
         done.bottleneck,
         done.clips_done,
         done.clips_kept,
+        unnamed[0] if unnamed else None,
         done.failures,
         info.notes,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scenekeeper.errors import DatasetError, ScenekeeperError
-from scenekeeper.exchange.base import Exported
+from scenekeeper.exchange.base import Exported, Purpose
 from scenekeeper.exchange.base import export as export_labels
 from scenekeeper.labeling import LabelReport, describe_again, label
 from scenekeeper.store import Dataset, Ledger, open_dataset
@@ -92,9 +92,21 @@ def export(
     format: str,
     out: PathLike,
     sessions: list[str] | None = None,
+    *,
+    purpose: Purpose = "training",
+    things_only: bool = False,
     **options: Any,
 ) -> Exported:
     """Write a dataset's labels in another project's format.
+
+    Args:
+        dataset: the dataset's folder.
+        format: ``coco``, ``yolo``, ``lerobot``, ``foxglove``, ``rerun``, or a plugin's.
+        out: file or folder to make; must not exist.
+        sessions: the sessions to take; all when absent.
+        purpose: ``"safety"`` leaves out every instance that no person verified or corrected.
+        things_only: leave out floors, walls and what else carries things.
+        options: what the format's own exporter takes.
 
     Raises:
         ExportError: see :func:`scenekeeper.exchange.base.export`.
@@ -102,7 +114,15 @@ def export(
     opened = open_dataset(dataset)
     for session in sessions or []:
         opened.session(session)
-    return export_labels(opened, format, Path(out), sessions, **options)
+    return export_labels(
+        opened,
+        format,
+        Path(out),
+        sessions,
+        purpose=purpose,
+        things_only=things_only,
+        **options,
+    )
 
 
 def convert(recording: PathLike, out: PathLike) -> Path:

@@ -233,6 +233,13 @@ def test_every_view_is_there_before_anything_is_labelled(tmp_path: Path) -> None
         assert len(empty.table(view)) == 0
 
 
+def test_a_condition_shows_some_instances_wherever_they_are_read(dataset: Dataset) -> None:
+    tables = dataset.only("i.phrase = 'table'")
+    assert len(tables.table("instances")) == 4
+    assert all(frame.phrase == ("table",) for frame in tables.labels("kitchen"))
+    assert len(dataset.table("instances")) == 8
+
+
 def test_duckdb_alone_reads_everything(dataset: Dataset) -> None:
     script = (
         "import duckdb; db = duckdb.connect(); db.execute(open('views.sql').read());"

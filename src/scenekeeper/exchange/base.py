@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from scenekeeper.errors import ExportError
 from scenekeeper.store import Dataset
@@ -33,6 +34,17 @@ class Exported:
 Exporter = Callable[..., Exported]
 """``export(dataset, out, sessions=...)``: writes ``out`` atomically, whole or not at all."""
 
+Purpose = Literal["training", "safety"]
+
+_PURPOSES: Mapping[Purpose, list[str]] = {
+    "training": [],
+    "safety": ["status IN ('verified', 'corrected')"],
+}
+_THINGS = (
+    "coalesce((SELECT any_value(kind) FROM objects o WHERE o.object = i.object), 'thing')"
+    " NOT IN ('support', 'wall')"
+)
+
 BUILT_IN = {
     "coco": "scenekeeper.exchange.coco",
     "yolo": "scenekeeper.exchange.yolo",
@@ -49,33 +61,35 @@ def formats() -> list[str]:
 
 
 def export(
-    dataset: Dataset, format: str, out: Path, sessions: list[str] | None = None, **options: Any
+    dataset: Dataset,
+    format: str,
+    out: Path,
+    sessions: Sequence[str] | None = None,
+    *,
+    purpose: Purpose = "training",
+    things_only: bool = False,
+    **options: Any,
 ) -> Exported:
-    """Write a dataset's effective labels in another project's format.
+    """Write a dataset's labels in another project's format.
 
     Args:
         dataset: what to export.
         format: one of :func:`formats`.
         out: file or folder to make; must not exist.
         sessions: the sessions to take; all when absent.
+        purpose: ``"safety"`` leaves out every instance that no person verified or corrected.
+        things_only: leave out floors, walls and what else carries things.
         options: what the format's own exporter takes.
 
     Raises:
-        ExportError: unknown format, ``out`` exists, or the format cannot hold the labels.
+        ExportError: unknown format or option, ``out`` exists, there is nothing to export, or the
+            format cannot hold the labels.
     """
     if out.exists():
-        raise ExportError("is in the way", path=out, remedy="Move it or choose another --out.")
-    for point in entry_points(group="scenekeeper.exporters"):
-        if point.name == format:
-            exporter: Exporter = point.load()
-            break
-    else:
-        if format not in BUILT_IN:
-            raise ExportError(
-                f"no exporter for {format!r}", remedy=f"There are: {', '.join(formats())}"
-            )
-        exporter = import_module(BUILT_IN[format]).export
-    chosen = sessions or dataset.sessions()
+        raise ExportError("is in the way", path=out, remedy="Move it or choose another name.")
+    exporter = _exporter(format)
+    _check_options(format, exporter, options)
+    chosen = list(sessions or dataset.sessions())
     bare = [s for s in chosen if "instances" not in dataset.current(s)]
     if bare or not chosen:
         raise ExportError(
@@ -83,5 +97,39 @@ def export(
             path=dataset.path,
             remedy="Label first: scenekeeper label RECORDING --into DATASET",
         )
+    wanted = [*_PURPOSES[purpose], *([_THINGS] if things_only else [])]
+    if wanted:
+        dataset = dataset.only(" AND ".join(wanted))
+        if not dataset.sql("SELECT 1 FROM instances LIMIT 1").num_rows:
+            raise ExportError(
+                "no instance is left to export",
+                path=dataset.path,
+                remedy="For the purpose of safety a person has to verify labels first."
+                if purpose == "safety"
+                else "Leave --things-only out.",
+            )
     out.parent.mkdir(parents=True, exist_ok=True)
     return exporter(dataset, out, sessions=chosen, **options)
+
+
+def _exporter(format: str) -> Exporter:
+    for point in entry_points(group="scenekeeper.exporters"):
+        if point.name == format:
+            found: Exporter = point.load()
+            return found
+    if format not in BUILT_IN:
+        raise ExportError(
+            f"no exporter for {format!r}", remedy=f"There are: {', '.join(formats())}"
+        )
+    built_in: Exporter = import_module(BUILT_IN[format]).export
+    return built_in
+
+
+def _check_options(format: str, exporter: Exporter, options: Mapping[str, Any]) -> None:
+    parameters = inspect.signature(exporter).parameters
+    known = [name for name in parameters if name not in ("dataset", "out", "sessions")]
+    if unknown := sorted(set(options) - set(known)):
+        raise ExportError(
+            f"{format} has no option {unknown[0]!r}",
+            remedy=f"It has: {', '.join(known)}" if known else "It has none.",
+        )

@@ -11,7 +11,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -110,9 +110,15 @@ def open_dataset(path: str | os.PathLike[str]) -> Dataset:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A labelled dataset directory (see ``docs/tables.md`` for every file and column)."""
+    """A labelled dataset directory (see ``docs/tables.md`` for every file and column).
+
+    Attributes:
+        path: its folder.
+        condition: SQL over the columns of ``instances`` ``i``; others are not shown.
+    """
 
     path: Path
+    condition: str | None = None
 
     @classmethod
     def open(cls, path: Path) -> Dataset:
@@ -315,6 +321,14 @@ class Dataset:
         except duckdb.Error as error:
             raise DatasetError(str(error), path=self.path) from error
 
+    def only(self, condition: str) -> Dataset:
+        """The same dataset, its view ``instances`` showing only some rows.
+
+        Args:
+            condition: SQL over the columns of ``instances``, which may be called ``i``.
+        """
+        return replace(self, condition=condition)
+
     def table(self, view: str, session: str | None = None) -> pa.Table:
         """All rows of a view, of one session or of all."""
         where = "" if session is None else " WHERE session = ?"
@@ -370,6 +384,11 @@ class Dataset:
         folder = str(self.path.resolve()).replace("'", "''")
         connection.execute(f"SET GLOBAL file_search_path = '{folder}'")
         connection.execute((self.path / "views.sql").read_text(encoding="utf-8"))
+        if self.condition is not None:
+            connection.execute("ALTER VIEW instances RENAME TO every_instance")
+            connection.execute(
+                f"CREATE VIEW instances AS SELECT * FROM every_instance i WHERE {self.condition}"
+            )
         return connection
 
     def _write(self, path: Path, rows: pa.Table) -> None:
