@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -67,6 +67,18 @@ class LabelReport:
         return asdict(self)
 
 
+class Labeler(Protocol):
+    """How recordings become labels."""
+
+    def stages(self, names: Mapping[int, str]) -> Sequence[engine.Stage]:
+        """Its stages, in an order in which each finds the tables it reads.
+
+        Args:
+            names: names that people gave objects, by object id.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class EmbeddedLabeler:
     """The labeler that needs no weights: depth and poses in, unnamed objects out.
@@ -77,7 +89,7 @@ class EmbeddedLabeler:
 
     fuse: FuseConfig = field(default_factory=FuseConfig)
 
-    def stages(self, names: dict[int, str]) -> list[engine.Stage]:
+    def stages(self, names: Mapping[int, str]) -> Sequence[engine.Stage]:
         """Its stages in order."""
         return [
             Quality(),
@@ -94,7 +106,7 @@ def label(
     into: str | os.PathLike[str],
     *,
     session: str | None = None,
-    labeler: EmbeddedLabeler | None = None,
+    labeler: Labeler | None = None,
     clip_seconds: float = CLIP_SECONDS,
     workers: int | None = None,
     progress: engine.Progress | None = None,
@@ -105,7 +117,7 @@ def label(
         recordings: paths, as :func:`scenekeeper.open_recording` takes them.
         into: the dataset's folder; made if absent.
         session: name for the session; needs exactly one recording. Its own name when absent.
-        labeler: how to label.
+        labeler: how to label; the embedded one when absent.
         clip_seconds: length of a clip, the unit of work and of resume.
         workers: encoding threads; one per core when absent.
         progress: is told; nobody when absent.
@@ -152,7 +164,7 @@ def describe_again(dataset: Dataset) -> None:
 def _label_session(
     dataset: Dataset,
     recording: Recording,
-    labeler: EmbeddedLabeler,
+    labeler: Labeler,
     clip_seconds: float,
     workers: int | None,
     progress: engine.Progress,
