@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -134,6 +136,8 @@ def label(
                 remedy="Leave --session out, or label one recording at a time.",
             )
         opened = [replace(opened[0], name=session)]
+    else:
+        opened = [replace(r, name=_session_name(r.name)) for r in opened]
     dataset = Dataset.create(Path(into))
     how = labeler or EmbeddedLabeler()
     with engine.no_progress() as silent:
@@ -159,6 +163,12 @@ def describe_again(dataset: Dataset) -> None:
             dataset.describe_run(table, run, facts)
             dataset.write_segment(rows, table, run, session)
         dataset.set_current(session, {**runs, "captions": run})
+
+
+def _session_name(name: str) -> str:
+    """A recording's name as one that a session, and so a file, may have."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", plain).strip("-._+") or "session"
 
 
 def _label_session(

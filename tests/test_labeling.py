@@ -1,0 +1,168 @@
+"""Recordings in, labels out: what the report says is so, and what people said stays."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scenekeeper import label, name, open_dataset
+from scenekeeper.errors import DatasetError, RecordingError
+from scenekeeper.labeling import EmbeddedLabeler, _session_name
+from scenekeeper.simulate import write_tabletop
+from scenekeeper.store import Dataset
+from scenekeeper.world import FuseConfig
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A recording and its dataset."""
+
+    recording: Path
+    dataset: Dataset
+
+
+@pytest.fixture(scope="module")
+def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("labeling")
+    write_tabletop(folder / "room", 30, size=(160, 120))
+    label([folder / "room"], folder / "room.sk")
+    return folder
+
+
+@pytest.fixture
+def room(_made: Path, tmp_path: Path) -> Labelled:
+    """A rendered room, labelled; the dataset is the test's own."""
+    shutil.copytree(_made / "room.sk", tmp_path / "room.sk")
+    return Labelled(_made / "room", open_dataset(tmp_path / "room.sk"))
+
+
+def objects(dataset: Dataset) -> dict[int, dict[str, object]]:
+    return {row["object"]: row for row in dataset.table("objects").to_pylist()}
+
+
+def test_the_report_counts_what_the_tables_hold(room: Labelled) -> None:
+    [report] = label([room.recording], room.dataset.path)
+    instances = room.dataset.table("instances")
+    assert (report.session, report.frames) == ("room", 30)
+    assert report.instances == len(instances) > 100
+    assert report.tracks == len(set(instances["track"].to_pylist()))
+    assert report.objects == len(objects(room.dataset))
+    assert (report.done, report.failures) == (0, ()) and report.kept > 0
+    assert report.to_dict()["session"] == "room"
+
+
+def test_the_thing_to_name_is_unnamed_and_seen_most(room: Labelled) -> None:
+    [report] = label([room.recording], room.dataset.path)
+    assert report.unnamed is not None
+    chosen = objects(room.dataset)[report.unnamed]
+    things = [o for o in objects(room.dataset).values() if o["kind"] in ("thing", "flat")]
+    assert chosen in things and chosen["frames"] == max(int(str(o["frames"])) for o in things)
+
+
+def test_a_name_survives_labelling_with_another_configuration(room: Labelled) -> None:
+    [report] = label([room.recording], room.dataset.path)
+    assert report.unnamed is not None
+    before = objects(room.dataset)[report.unnamed]
+    name(room.dataset.path, report.unnamed, "thing of mine")
+    label([room.recording], room.dataset.path, labeler=EmbeddedLabeler(FuseConfig(0.014)))
+    again = open_dataset(room.dataset.path)
+    after = objects(again)[report.unnamed]
+    assert (after["phrase"], after["status"]) == ("thing of mine", "verified")
+    assert np.allclose(after["center"], before["center"], atol=0.05)
+    assert after["center"] != before["center"]  # it really was found anew
+    assert "thing of mine" in " ".join(again.table("captions")["text"].to_pylist())
+
+
+def test_a_name_is_in_the_captions_at_once(room: Labelled) -> None:
+    [report] = label([room.recording], room.dataset.path)
+    assert report.unnamed is not None
+    name(room.dataset.path, report.unnamed, "thing of mine")
+    texts = open_dataset(room.dataset.path).table("captions")["text"].to_pylist()
+    assert "a thing of mine" in " ".join(texts)
+
+
+def test_two_sessions_in_one_dataset_have_objects_of_their_own(
+    room: Labelled, tmp_path: Path
+) -> None:
+    write_tabletop(tmp_path / "second", 30, seed=1, size=(160, 120))
+    reports = label([room.recording, tmp_path / "second"], room.dataset.path)
+    assert [r.session for r in reports] == ["room", "second"]
+    ids = [
+        set(open_dataset(room.dataset.path).table("objects", s)["object"].to_pylist())
+        for s in ("room", "second")
+    ]
+    assert ids[0] and ids[1] and not ids[0] & ids[1]
+
+
+def test_another_recording_of_the_same_name_is_refused(room: Labelled, tmp_path: Path) -> None:
+    write_tabletop(tmp_path / "room", 30, seed=1, size=(160, 120))
+    with pytest.raises(DatasetError, match=r"already holds another recording.*--session"):
+        label([tmp_path / "room"], room.dataset.path)
+    assert label([tmp_path / "room"], room.dataset.path, session="again")[0].session == "again"
+
+
+def test_one_session_name_for_two_recordings_is_refused(room: Labelled) -> None:
+    with pytest.raises(RecordingError, match="one session name for 2 recordings"):
+        label([room.recording] * 2, room.dataset.path, session="both")
+
+
+def test_a_recording_that_moved_is_the_same_session(room: Labelled, tmp_path: Path) -> None:
+    shutil.copytree(room.recording, tmp_path / "elsewhere" / "room")
+    [report] = label([tmp_path / "elsewhere" / "room"], room.dataset.path)
+    assert report.done == 0
+
+
+def test_without_depth_frames_are_indexed_and_the_reason_is_told(tmp_path: Path) -> None:
+    room = write_tabletop(tmp_path / "room", 6, size=(160, 120))
+    for file in room.glob("*.depth.png"):
+        file.unlink()
+    [report] = label([room], tmp_path / "room.sk")
+    assert (report.frames, report.instances, report.unnamed) == (6, 0, None)
+    assert any("has no depth" in note for note in report.notes)
+    assert len(open_dataset(tmp_path / "room.sk").table("quality")) == 6
+
+
+def test_without_poses_frames_are_indexed_and_the_reason_is_told(tmp_path: Path) -> None:
+    room = write_tabletop(tmp_path / "room", 6, size=(160, 120))
+    for file in room.glob("*.pose.txt"):
+        file.unlink()
+    [report] = label([room], tmp_path / "room.sk")
+    assert report.instances == 0 and any("no camera poses" in note for note in report.notes)
+
+
+def test_an_all_unknown_depth_gives_no_labels_and_no_error(tmp_path: Path) -> None:
+    room = write_tabletop(tmp_path / "room", 6, size=(160, 120))
+    for file in room.glob("*.depth.png"):
+        Image.fromarray(np.zeros((120, 160), np.uint16)).save(file)
+    [report] = label([room], tmp_path / "room.sk")
+    assert report.instances == 0 and report.failures == ()
+
+
+def test_a_picture_that_cannot_be_read_costs_its_clip_only(tmp_path: Path) -> None:
+    room = write_tabletop(tmp_path / "room", 30, size=(160, 120))
+    (room / "frame-000020.color.jpg").write_bytes(b"no picture")
+    [report] = label([room], tmp_path / "room.sk", clip_seconds=0.3)
+    assert {clip for _, clip, _ in report.failures} == {2}
+    assert all("frame-000020" in reason for _, _, reason in report.failures)
+    frames = set(open_dataset(tmp_path / "room.sk").table("instances")["frame_id"].to_pylist())
+    assert frames and not frames & set(range(18, 27))
+
+
+@pytest.mark.parametrize(
+    ("recorded", "session"),
+    [
+        ("day1", "day1"),
+        ("my kitchen", "my-kitchen"),
+        ("Küche 2", "Kuche-2"),
+        ("../up", "up"),
+        (".hidden", "hidden"),
+        ("台所", "session"),
+    ],
+)
+def test_a_session_has_a_name_that_can_be_a_file(recorded: str, session: str) -> None:
+    assert _session_name(recorded) == session
