@@ -118,6 +118,8 @@ def test_a_name_holds_in_every_frame_until_it_is_taken_back(run: Run) -> None:
         ("export room.sk coco room.sk", "is in the way"),
         ("export room.sk voc out", "no exporter for 'voc'"),
         ("export room.sk yolo out -O knd=box", "no option 'knd'. It has: kind, val"),
+        ("export room.sk yolo out -O val=much", "val is 'much'. It has to be float"),
+        ("export room.sk lerobot out -O fps=slow", "It has to be int or None"),
         ("export room.sk coco out.json --purpose safety", "a person has to verify labels first"),
         ("convert room room.sk", "is in the way"),
         ("convert nothing out.mcap", "nothing"),

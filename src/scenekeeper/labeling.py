@@ -40,7 +40,7 @@ class LabelReport:
         objects: things in the world, planes included.
         seconds: wall-clock seconds of this call.
         frames_per_second: of this call; ``None`` when everything was there already.
-        seconds_per_stage: seconds of work per stage, over all threads.
+        seconds_per_stage: wall-clock seconds of each stage at work, over all its threads.
         bottleneck: the busiest stage.
         done: pieces of work done now.
         kept: pieces of work found done.

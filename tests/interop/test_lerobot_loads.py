@@ -2,12 +2,8 @@
 
 The library lives in an environment of its own, because it pins half of the machine-learning world:
 
-    python3.11 -m venv lerobot-env
-    lerobot-env/bin/pip install torch
-    lerobot-env/bin/pip install --no-deps lerobot==0.4.4
-    lerobot-env/bin/pip install datasets av accelerate draccus jsonlines einops \
-        "huggingface-hub<1" gymnasium deepdiff pillow pyarrow pandas packaging
-    SCENEKEEPER_LEROBOT_PYTHON=lerobot-env/bin/python pytest tests/interop/test_lerobot_loads.py
+    .ci/lerobot-env lerobot-env
+    SCENEKEEPER_LEROBOT_PYTHON=lerobot-env/bin/python pytest tests/interop
 
 Where torchvision cannot be imported the test stands in a stub for it, and decodes the video itself
 by the rule of LeRobot's default decoder: picture ``round(time * average_fps)``, whose own time must

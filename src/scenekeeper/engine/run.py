@@ -36,7 +36,8 @@ class Report:
         clips_done: pieces of work done now (clips times stages).
         clips_kept: pieces that were there already.
         seconds: wall-clock seconds of this call.
-        busy: seconds of work per part, over all threads.
+        busy: wall-clock seconds of each part at work, over all its threads; one that waits for a
+            core counts as at work.
         bottleneck: the busiest part.
         failures: ``(stage, clip, reason)`` of every piece that failed.
         runs: the run now in force of each table.

@@ -40,6 +40,15 @@ _PURPOSES: Mapping[Purpose, list[str]] = {
     "training": [],
     "safety": ["status IN ('verified', 'corrected')"],
 }
+_PLAIN: Mapping[str, tuple[type, ...]] = {
+    "bool": (bool,),
+    "int": (int,),
+    "float": (int, float),
+    "str": (str,),
+    "None": (type(None),),
+}
+"""Annotations of options that can be checked here; an exporter checks its others."""
+
 _THINGS = (
     "coalesce((SELECT any_value(kind) FROM objects o WHERE o.object = i.object), 'thing')"
     " NOT IN ('support', 'wall')"
@@ -133,3 +142,9 @@ def _check_options(format: str, exporter: Exporter, options: Mapping[str, Any]) 
             f"{format} has no option {unknown[0]!r}",
             remedy=f"It has: {', '.join(known)}" if known else "It has none.",
         )
+    for name, value in options.items():
+        wanted = str(parameters[name].annotation).replace(" ", "").split("|")
+        if set(wanted) <= set(_PLAIN) and not any(isinstance(value, _PLAIN[w]) for w in wanted):
+            raise ExportError(
+                f"{format}: {name} is {value!r}", remedy=f"It has to be {' or '.join(wanted)}."
+            )

@@ -24,6 +24,7 @@ from scenekeeper.voxels import Surface, merge, neighbours, voxel_centers, voxel_
 Float = NDArray[np.float64]
 
 MAX_PATH = 400
+_PART = 100_000
 MIN_SEEN = 3
 """Frames that must have seen a voxel for it to be drawn; less is mostly noise."""
 
@@ -96,7 +97,7 @@ def coarse_surface(
     whole = Surface.from_tables(())
     for part in parts:
         whole = _at(size, whole, part)
-        while len(whole) > 16 * limit:
+        while len(whole) > 6 * limit:
             size *= 1.3
             whole = _at(size, whole)
     whole = whole[whole.count >= min(MIN_SEEN, whole.count.max(initial=1))]
@@ -170,11 +171,16 @@ def _owners(
 
 
 def _surfaces(dataset: Dataset, info: SessionInfo) -> Iterator[Surface]:
+    """The surface in parts of so few voxels that merging one takes little memory."""
     run = dataset.current(info.name).get("surface")
     for clip in range(info.n_clips if run else 0):
         assert run is not None
         if dataset.segment("surface", run, info.name, clip).exists():
-            yield Surface.from_table(dataset.read_segment("surface", run, info.name, clip))
+            rows = dataset.read_segment("surface", run, info.name, clip)
+            for start in range(0, len(rows), _PART):
+                yield Surface.from_table(rows.slice(start, _PART))
+            del rows
+            pa.default_memory_pool().release_unused()
 
 
 def _segments(dataset: Dataset, session: str) -> pa.Table:
