@@ -2,9 +2,21 @@
 
 Position of the frame in the recording, then per thing ``(x0, y0, x1, y1)``. The things are those
 that a person would point at; what is cut by the border is boxed as far as it shows.
+
+``python -m tests.segment.kitchen_truth kitchen.sk`` prints how labels of the kitchen meet them.
 """
 
 from __future__ import annotations
+
+import sys
+
+import numpy as np
+
+from scenekeeper import geometry, open_dataset
+from scenekeeper.store import Dataset
+
+Sightings = dict[str, list[tuple[float, int]]]
+"""Per thing, for each frame it is drawn on: the best IoU of a labelled box, and its object."""
 
 BOXES: dict[int, dict[str, tuple[int, int, int, int]]] = {
     20: {
@@ -64,3 +76,31 @@ BOXES: dict[int, dict[str, tuple[int, int, int, int]]] = {
         "pink book": (518, 48, 576, 116),
     },
 }
+
+
+def sightings(dataset: Dataset) -> Sightings:
+    """How the labels of a dataset's one session meet the drawn boxes; structure does not count."""
+    [session] = dataset.sessions()
+    kinds = {row["object"]: row["kind"] for row in dataset.table("objects").to_pylist()}
+    found: Sightings = {}
+    for frame in dataset.labels(session):
+        objects = np.asarray(frame.object)
+        things = np.array([kinds.get(o) in ("thing", "flat") for o in objects.tolist()], np.bool_)
+        for name, box in BOXES.get(frame.frame_id, {}).items():
+            iou = geometry.box_iou(np.array([box]), frame.box_xyxy)[0] * things
+            best = int(iou.argmax())
+            found.setdefault(name, []).append((float(iou[best]), int(objects[best])))
+    return found
+
+
+def main(path: str) -> None:
+    """Print a line per thing, and how many boxes are met."""
+    found = sightings(open_dataset(path))
+    for name, seen in found.items():
+        print(f"{name:16}", "  ".join(f"o{number} {iou:.2f}" for iou, number in seen))
+    met = [iou >= 0.5 for seen in found.values() for iou, _ in seen]
+    print(f"{sum(met)} of {len(met)} boxes are met with IoU 0.5 or more")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

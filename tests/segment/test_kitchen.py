@@ -7,15 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scenekeeper import geometry, label, open_dataset
+from scenekeeper import label, open_dataset
 from scenekeeper.labeling import LabelReport
-from scenekeeper.schema import Labels
 from scenekeeper.store import Dataset
-from tests.segment.kitchen_truth import BOXES
+from tests.segment.kitchen_truth import BOXES, Sightings, sightings
 
 pytestmark = pytest.mark.slow
-
-Sightings = dict[str, list[tuple[float, int]]]
 
 CHAIRS = ("left chair", "far chair", "right chair", "near chair")
 ON_TABLE = ("white mug", "patterned mug", "papers", "magazines", "lunch box")
@@ -33,26 +30,7 @@ def labelled(
 
 @pytest.fixture(scope="module")
 def found(labelled: tuple[LabelReport, Dataset]) -> Sightings:
-    """Per thing drawn by hand and frame: the best IoU of a labelled box, and its object."""
-    _, dataset = labelled
-    things = {
-        row["object"]
-        for row in dataset.table("objects").to_pylist()
-        if row["kind"] in ("thing", "flat")
-    }
-    per_thing: Sightings = {}
-    for frame in dataset.labels("kitchen"):
-        drawn = BOXES.get(frame.frame_id, {})
-        rows = frame[[k for k, o in enumerate(_objects(frame)) if o in things]] if drawn else frame
-        for name, box in drawn.items():
-            iou = geometry.box_iou(np.array([box]), rows.box_xyxy)[0]
-            best = int(iou.argmax())
-            per_thing.setdefault(name, []).append((float(iou[best]), _objects(rows)[best]))
-    return per_thing
-
-
-def _objects(frame: Labels) -> list[int]:
-    return list(np.asarray(frame.object).tolist())
+    return sightings(labelled[1])
 
 
 def test_nothing_failed_and_the_depth_was_registered(
