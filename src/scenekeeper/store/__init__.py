@@ -6,8 +6,9 @@ segment appears whole or not at all; what is there is done, which is all that re
 
 from __future__ import annotations
 
-from scenekeeper.store.dataset import Dataset, SessionInfo, open_dataset
+from scenekeeper.store.dataset import Dataset, open_dataset
 from scenekeeper.store.fingerprint import fingerprint
 from scenekeeper.store.ledger import Ledger
+from scenekeeper.store.session import SessionInfo
 
 __all__ = ["Dataset", "Ledger", "SessionInfo", "fingerprint", "open_dataset"]

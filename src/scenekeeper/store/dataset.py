@@ -11,7 +11,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,80 +23,12 @@ import pyarrow.parquet as pq
 
 from scenekeeper import schema
 from scenekeeper.errors import DatasetError
-from scenekeeper.schema import Camera, Clip, Labels, Relation
+from scenekeeper.schema import Labels, Relation
 from scenekeeper.store import atomic
-from scenekeeper.store.views import CLIP_TABLES, views_sql
+from scenekeeper.store.session import SessionInfo
+from scenekeeper.store.views import views_sql
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
-
-
-@dataclass(frozen=True)
-class SessionInfo:
-    """What the dataset knows of one recording; the pixels stay where they were recorded.
-
-    Attributes:
-        name: the session's name.
-        source: path of the recording, as :func:`scenekeeper.open_recording` takes it.
-        format: what the recording was recognised as.
-        content: fingerprint of the recorded bytes.
-        cameras: calibrations that the labels hold for.
-        clips: first frame of each clip, and one past the last frame of the session.
-        task: the recorded instruction.
-        notes: what the user should know about the recording.
-        alignment: how depth was brought into the colour image, per camera; plain JSON.
-    """
-
-    name: str
-    source: str
-    format: str
-    content: str
-    cameras: tuple[Camera, ...]
-    clips: tuple[int, ...]
-    task: str | None = None
-    notes: tuple[str, ...] = ()
-    alignment: Mapping[str, Any] = field(default_factory=dict)
-
-    def clip(self, index: int) -> Clip:
-        """One clip of the session."""
-        return Clip(self.name, index, self.clips[index], self.clips[index + 1])
-
-    @property
-    def n_clips(self) -> int:
-        """Number of clips."""
-        return len(self.clips) - 1
-
-    def to_json(self) -> str:
-        """The session as JSON text."""
-        fields = {k: getattr(self, k) for k in ("name", "source", "format", "content", "task")}
-        cameras = [
-            {
-                "name": c.name,
-                "width": c.width,
-                "height": c.height,
-                "intrinsics": None if c.intrinsics is None else c.intrinsics.tolist(),
-                "distortion": list(c.distortion),
-            }
-            for c in self.cameras
-        ]
-        rest = {"notes": self.notes, "alignment": self.alignment, "clips": self.clips}
-        return json.dumps({**fields, "cameras": cameras, **rest}, indent=1) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str) -> SessionInfo:
-        """Read back what :meth:`to_json` wrote."""
-        data = json.loads(text)
-        cameras = tuple(
-            Camera(
-                c["name"],
-                c["width"],
-                c["height"],
-                None if c["intrinsics"] is None else np.array(c["intrinsics"]),
-                tuple(c["distortion"]),
-            )
-            for c in data.pop("cameras")
-        )
-        data["clips"], data["notes"] = tuple(data["clips"]), tuple(data["notes"])
-        return cls(cameras=cameras, **data)
 
 
 def open_dataset(path: str | os.PathLike[str]) -> Dataset:
@@ -433,6 +365,3 @@ def _labels(
 def _visible(folder: Path) -> Iterator[Path]:
     """Entries that are not leftovers of an interrupted creation."""
     return (p for p in folder.iterdir() if p.name not in {"empty", "views.sql", "ledger.sqlite"})
-
-
-__all__ = ["CLIP_TABLES", "Dataset", "SessionInfo", "open_dataset"]
