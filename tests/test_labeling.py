@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from scenekeeper import label, name, open_dataset
+from scenekeeper import engine, label, name, open_dataset
 from scenekeeper.errors import DatasetError, RecordingError
 from scenekeeper.labeling import EmbeddedLabeler, _session_name
 from scenekeeper.simulate import write_tabletop
@@ -82,6 +83,23 @@ def test_a_name_is_in_the_captions_at_once(room: Labelled) -> None:
     [report] = label([room.recording], room.dataset.path)
     assert report.unnamed is not None
     name(room.dataset.path, report.unnamed, "thing of mine")
+    texts = open_dataset(room.dataset.path).table("captions")["text"].to_pylist()
+    assert "a thing of mine" in " ".join(texts)
+
+
+def test_a_name_given_while_labelling_is_in_the_captions_too(
+    room: Labelled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [report] = label([room.recording], room.dataset.path)
+    assert report.unnamed is not None
+    run = engine.run
+
+    def named_meanwhile(*arguments: Any) -> engine.Report:
+        open_dataset(room.dataset.path).name_object(report.unnamed or 0, "thing of mine")
+        return run(*arguments)
+
+    monkeypatch.setattr(engine, "run", named_meanwhile)
+    label([room.recording], room.dataset.path)
     texts = open_dataset(room.dataset.path).table("captions")["text"].to_pylist()
     assert "a thing of mine" in " ".join(texts)
 

@@ -182,14 +182,18 @@ def _label_session(
     aligned, info = _admitted(dataset, recording, clip_seconds)
     for note in info.notes:
         progress.say(f"{info.name}: {note}")
+    names = _names(dataset)
     done = engine.run(
         dataset,
         info.name,
-        labeler.stages(_names(dataset)),
+        labeler.stages(names),
         lambda rows: read_frames(aligned, rows),
         progress,
         workers,
     )
+    dataset.refresh_views()
+    if _names(dataset) != names:  # somebody named a thing meanwhile
+        describe_again(dataset)
     return _report(dataset, info, done)
 
 
