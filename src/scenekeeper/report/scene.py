@@ -163,10 +163,12 @@ def _owners(
     place = {row["track"]: k for k, row in enumerate(objects)}
     of_segment = np.array([place.get(t, -1) for t in segments["track"].to_pylist()])
     of_key = np.repeat(of_segment, lists.value_lengths().to_numpy())
-    tree = cKDTree(voxel_centers(keys, segments["voxel_size"][0].as_py()))
-    distance, nearest = tree.query(position, distance_upper_bound=0.8 * size)
+    centers = voxel_centers(keys, segments["voxel_size"][0].as_py()).astype(np.float32)
+    # One voxel of each point's size is near enough, and far fewer.
+    _, chosen = np.unique(voxel_keys(centers, size), return_index=True)
+    distance, nearest = cKDTree(centers[chosen]).query(position, distance_upper_bound=size)
     found = np.isfinite(distance)
-    owner[found] = of_key[nearest[found]]
+    owner[found] = of_key[chosen[nearest[found]]]
     return owner
 
 
@@ -176,10 +178,8 @@ def _surfaces(dataset: Dataset, info: SessionInfo) -> Iterator[Surface]:
     for clip in range(info.n_clips if run else 0):
         assert run is not None
         if dataset.segment("surface", run, info.name, clip).exists():
-            rows = dataset.read_segment("surface", run, info.name, clip)
-            for start in range(0, len(rows), _PART):
-                yield Surface.from_table(rows.slice(start, _PART))
-            del rows
+            parts = dataset.read_parts("surface", run, info.name, clip, _PART)
+            yield from map(Surface.from_table, parts)
             pa.default_memory_pool().release_unused()
 
 

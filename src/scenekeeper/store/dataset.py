@@ -11,6 +11,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -185,17 +186,21 @@ class Dataset:
             DatasetError: it is not there or damaged.
         """
         path = self.segment(table, run, session, clip)
-        try:
+        with _readable(path):
             return pq.read_table(path, schema=schema.TABLES[table], partitioning=None)
-        except FileNotFoundError:
-            remedy = "Label again: what is missing is made anew."
-            raise DatasetError("is missing", path=path, remedy=remedy) from None
-        except (pa.ArrowException, OSError) as error:
-            raise DatasetError(
-                f"is damaged ({error})",
-                path=path,
-                remedy="Delete it and label again: it is made anew.",
-            ) from error
+
+    def read_parts(
+        self, table: str, run: str, session: str, clip: int | None, rows: int
+    ) -> Iterator[pa.Table]:
+        """Read one segment so many rows at a time.
+
+        Raises:
+            DatasetError: it is not there or damaged.
+        """
+        path = self.segment(table, run, session, clip)
+        with _readable(path), pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(rows, use_threads=False):
+                yield pa.Table.from_batches([batch])
 
     def describe_run(self, table: str, run: str, facts: Mapping[str, Any]) -> None:
         """Keep beside a run's segments what made them."""
@@ -334,6 +339,21 @@ class Dataset:
                 remedy="Free some space or choose another folder; what is already written is safe"
                 " and the same command continues from there.",
             ) from error
+
+
+@contextmanager
+def _readable(segment: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        remedy = "Label again: what is missing is made anew."
+        raise DatasetError("is missing", path=segment, remedy=remedy) from None
+    except (pa.ArrowException, OSError) as error:
+        raise DatasetError(
+            f"is damaged ({error})",
+            path=segment,
+            remedy="Delete it and label again: it is made anew.",
+        ) from error
 
 
 def _labels(
