@@ -97,7 +97,7 @@ def coarse_surface(
     whole = Surface.from_tables(())
     for part in parts:
         whole = _at(size, whole, part)
-        while len(whole) > 6 * limit:
+        while len(whole) > 10 * limit:
             size *= 1.3
             whole = _at(size, whole)
     whole = whole[whole.count >= min(MIN_SEEN, whole.count.max(initial=1))]
