@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scenekeeper import cli, labeling
+from scenekeeper import cli, labeling, open_dataset
 from scenekeeper.simulate import write_tabletop
 
 Run = Callable[[str], tuple[int, str, str]]
@@ -201,6 +201,29 @@ def test_failed_clips_are_told_with_the_command_that_tries_again(
     code, out, err = run(f"label {broken} --into {into} -q")
     assert code == 1 and "failed: clip 0" in out and "frame-000005" in out
     assert f"scenekeeper label {broken} --into {into}" in err
+
+
+@pytest.mark.parametrize("bag", ["husky.bag", "jackal.bag", "turtlesim-lz4.bag", "rosbag2"])
+def test_a_recording_without_pictures_is_kept_and_says_so(
+    run: Run, shared_data: Path, tmp_path: Path, bag: str
+) -> None:
+    told = parsed(run(f"label {shared_data / 'bags' / bag} --into {tmp_path / 'bag.sk'} --json -q"))
+    [session] = told["sessions"]
+    assert session["frames"] == 0 and "holds no pictures" in " ".join(session["notes"])
+    assert Path(told["report"]).exists()
+    signals = open_dataset(tmp_path / "bag.sk").table("signals")
+    assert len(signals) > 0
+
+
+def test_real_robot_episodes_are_labelled_and_exported(
+    run: Run, shared_data: Path, tmp_path: Path
+) -> None:
+    recording, into = shared_data / "g1_lerobot_v21", tmp_path / "g1.sk"
+    told = parsed(run(f"label {recording} --into {into} --json -q"))
+    assert [s["frames"] for s in told["sessions"]] == [221, 277]
+    assert all("has no" in " ".join(s["notes"]) for s in told["sessions"])
+    out = parsed(run(f"export {into} lerobot {tmp_path / 'lerobot'} --json"))
+    assert out["frames"] == 498
 
 
 def test_an_interrupt_says_that_the_work_is_kept(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,6 +97,14 @@ def test_a_dataset_without_sessions_has_a_page(tmp_path: Path) -> None:
     assert payload(write_report(Dataset.create(tmp_path / "new.sk")))["sessions"] == []
 
 
+def test_a_session_without_pictures_has_a_page(tmp_path: Path) -> None:
+    made = Dataset.create(tmp_path / "signals.sk")
+    info = SessionInfo("s", "gone", "made", "c", (), (0,), notes=("holds no pictures",))
+    made.add_session(info, schema.FRAMES.empty_table(), schema.SIGNALS.empty_table())
+    shown = session(made)
+    assert shown["frames"] == [] and shown["notes"] == ["holds no pictures"]
+
+
 def test_a_session_without_labels_has_a_page(tmp_path: Path) -> None:
     made = Dataset.create(tmp_path / "bare.sk")
     index = {name: [None] for name in schema.FRAMES.names} | {"frame_id": [0], "t_ns": [0]}

@@ -162,7 +162,8 @@ def frames(
             "pose": pose_values(row["pose"], basis),
             "labels": labels.get(row["frame_id"], []),
         }
-        for row in index.take(sorted(chosen)).to_pylist()  # frames are numbered by their rows
+        # Frames are numbered by their rows.
+        for row in index.take(pa.array(sorted(chosen), pa.int64())).to_pylist()
     ]
 
 

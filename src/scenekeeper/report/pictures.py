@@ -156,7 +156,8 @@ def _pictures(
     recording: Recording, index: pa.Table, frame_ids: set[int] | Mapping[int, Any]
 ) -> Iterator[tuple[int, Rgb]]:
     """Colour pictures of frames, camera after camera, one in memory at a time."""
-    chosen = index.take(sorted(frame_ids))  # frames are numbered by their rows
+    # Frames are numbered by their rows.
+    chosen = index.take(pa.array(sorted(frame_ids), pa.int64()))
     rows = chosen.select(["frame_id", "camera", "rgb_row"]).to_pylist()
     for view in recording.views:
         mine = [r for r in rows if r["camera"] == view.camera.name]
