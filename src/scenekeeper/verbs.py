@@ -11,7 +11,7 @@ from scenekeeper.errors import DatasetError, ScenekeeperError
 from scenekeeper.exchange.base import Exported, Purpose
 from scenekeeper.exchange.base import export as export_labels
 from scenekeeper.labeling import LabelReport, describe_again, label
-from scenekeeper.store import Dataset, Ledger, open_dataset
+from scenekeeper.store import Dataset, ledger, open_dataset
 
 PathLike = str | os.PathLike[str]
 
@@ -48,11 +48,7 @@ def show(dataset: PathLike, session: str | None = None) -> Summary:
     if session is not None:
         opened.session(session)
     chosen = [session] if session else opened.sessions()
-    ledger = Ledger(opened.path)
-    try:
-        failures = [f for f in ledger.failures() if f[1] in chosen]
-    finally:
-        ledger.close()
+    failures = [f for f in ledger.failures(opened.path) if f[1] in chosen]
     return Summary(
         str(opened.path),
         [_session_row(opened, name) for name in chosen],

@@ -17,7 +17,7 @@ from scenekeeper import engine
 from scenekeeper.engine import Report, Stage, Tables
 from scenekeeper.errors import RecordingError
 from scenekeeper.schema import Clip
-from scenekeeper.store import Dataset, Ledger
+from scenekeeper.store import Dataset, Ledger, ledger
 from tests.engine.fakes import Count, Job, Measure, dataset, decode
 
 CLIPS = (0, 4, 8, 12)
@@ -88,7 +88,7 @@ def test_a_failed_clip_is_left_out_and_told(made: Dataset) -> None:
     report = run(made, broken(1), Count())
     assert report.failures == (("measure", 1, "day1.mcap: frame 4: cannot be read"),)
     assert counted(made) == "8"
-    assert Ledger(made.path).failures() == [("measure", "s", 1, report.failures[0][2])]
+    assert ledger.failures(made.path) == [("measure", "s", 1, report.failures[0][2])]
 
 
 def test_what_was_made_without_a_failed_clip_is_made_anew_with_it(made: Dataset) -> None:
@@ -97,7 +97,7 @@ def test_what_was_made_without_a_failed_clip_is_made_anew_with_it(made: Dataset)
     assert (healed.clips_done, healed.clips_kept) == (2, 2) and counted(made) == "12"
     assert healed.runs["captions"] != without.runs["captions"]
     assert made.run_facts("captions", without.runs["captions"])["missing"] == {"s": [1]}
-    assert Ledger(made.path).failures() == []
+    assert ledger.failures(made.path) == []
 
 
 def test_an_error_of_ours_keeps_where_it_happened(made: Dataset) -> None:

@@ -172,6 +172,35 @@ def test_a_damaged_session_is_named(dataset: Dataset, text: str) -> None:
         dataset.session("kitchen")
 
 
+@pytest.mark.parametrize("table", ["frames", "signals"])
+def test_a_damaged_index_says_what_to_do(dataset: Dataset, table: str) -> None:
+    file = dataset.path / "sessions" / "kitchen" / f"{table}.parquet"
+    file.write_bytes(file.read_bytes()[:50])
+    with pytest.raises(DatasetError, match=rf"{table}\.parquet.*Delete the folder .*kitchen"):
+        getattr(dataset, table)("kitchen")
+
+
+def test_a_session_that_cannot_be_written_leaves_nothing_behind(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*_: Any, **__: Any) -> None:
+        raise OSError(30, "Read-only file system")
+
+    for patched in ("tempfile.mkdtemp", "Path.rename"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"scenekeeper.store.dataset.{patched}", read_only)
+            with pytest.raises(DatasetError, match="Read-only file system"):
+                dataset.add_session(info("hall"), index("hall"), schema.SIGNALS.empty_table())
+    assert [p.name for p in (dataset.path / "sessions").iterdir()] == ["kitchen"]
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"instances": '])
+def test_a_damaged_list_of_runs_says_what_to_do(dataset: Dataset, text: str) -> None:
+    (dataset.path / "sessions" / "kitchen" / "current.json").write_text(text)
+    with pytest.raises(DatasetError, match=r"current\.json: is damaged.*Delete it and label again"):
+        dataset.current("kitchen")
+
+
 # --- segments -------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from scenekeeper.errors import DatasetError
 from scenekeeper.store import Ledger, ledger
 
 
@@ -81,16 +82,33 @@ def test_many_threads_get_each_piece_once(tmp_path: Path) -> None:
     assert sorted(got, key=int) == list(map(str, range(50)))
 
 
-def test_a_failure_is_remembered_until_it_is_mended(mine: Ledger) -> None:
+def test_a_failure_is_remembered_until_it_is_mended(mine: Ledger, tmp_path: Path) -> None:
     mine.failed("fuse", "r", "s", 3, "cannot be read")
-    assert mine.failures() == [("fuse", "s", 3, "cannot be read")]
+    assert ledger.failures(tmp_path) == [("fuse", "s", 3, "cannot be read")]
     mine.done("fuse", "r", "s", 3, 1.5, 100)
-    assert mine.failures() == []
+    assert ledger.failures(tmp_path) == []
 
 
-def test_seconds_are_summed_per_stage(mine: Ledger) -> None:
+def test_seconds_are_summed_per_stage(mine: Ledger, tmp_path: Path) -> None:
     mine.done("fuse", "r", "s", 0, 1.5, 100)
     mine.done("fuse", "r", "s", 1, 2.0, 100)
     mine.done("world", "q", "s", -1, 0.5, 200)
     mine.done("world", "q", "another", -1, 9.0, 200)
-    assert mine.seconds("s") == {"fuse": 3.5, "world": 0.5}
+    assert ledger.seconds(tmp_path, "s") == {"fuse": 3.5, "world": 0.5}
+
+
+def test_a_damaged_ledger_is_put_aside_and_begun_anew(tmp_path: Path) -> None:
+    (tmp_path / "ledger.sqlite").write_bytes(b"garbage" * 1000)
+    assert ledger.failures(tmp_path) == []
+    assert Ledger(tmp_path).claim("clip 1")
+    assert (tmp_path / "ledger.damaged").read_bytes().startswith(b"garbage")
+
+
+def test_a_ledger_that_is_not_there_has_nothing_to_tell(tmp_path: Path) -> None:
+    assert ledger.failures(tmp_path) == [] and ledger.seconds(tmp_path, "s") == {}
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_ledger_that_cannot_be_made_is_an_error_of_ours(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"ledger\.sqlite.*cannot be used"):
+        Ledger(tmp_path / "nowhere")

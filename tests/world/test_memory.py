@@ -85,12 +85,6 @@ def test_what_happened_is_kept(tmp_path: Path) -> None:
     ]
 
 
-def test_an_id_exists_once_it_was_given(tmp_path: Path) -> None:
-    assert not memory.exists(tmp_path, 1)
-    identify(tmp_path, "a", {0: cells(0)})
-    assert memory.exists(tmp_path, 1) and not memory.exists(tmp_path, 2)
-
-
 def test_an_error_half_way_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     identify(tmp_path, "a", {0: cells(0)})
 

@@ -7,7 +7,6 @@ bins over time, however long the session is.
 from __future__ import annotations
 
 import colorsys
-import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from scenekeeper.report.pictures import BestView
 from scenekeeper.report.scene import pose_values
 from scenekeeper.schema import UNNAMED
-from scenekeeper.store import Dataset, Ledger, SessionInfo
+from scenekeeper.store import Dataset, SessionInfo, ledger
 
 STRUCTURE = ("support", "wall")
 TIMELINE_BINS = 96
@@ -278,18 +277,9 @@ def quality(dataset: Dataset, session: str, notable: Sequence[Row]) -> dict[str,
 
 def speed(dataset: Dataset, session: str) -> dict[str, Any]:
     """Seconds of work per stage, and what failed."""
-    if not (dataset.path / "ledger.sqlite").exists():
-        return {"stages": [], "failures": []}
-    try:
-        ledger = Ledger(dataset.path)
-        try:
-            seconds = ledger.seconds(session)
-            failed = [f for f in ledger.failures() if f[1] == session]
-        finally:
-            ledger.close()
-    except sqlite3.Error:  # a folder that cannot be written to: the labels do not need the ledger
-        return {"stages": [], "failures": []}
-    stages = sorted(((k, round(v or 0.0, 3)) for k, v in seconds.items()), key=lambda s: -s[1])
+    taken = ledger.seconds(dataset.path, session)
+    failed = [f for f in ledger.failures(dataset.path) if f[1] == session]
+    stages = sorted(((k, round(v or 0.0, 3)) for k, v in taken.items()), key=lambda s: -s[1])
     failures = [[stage, clip, reason.strip().splitlines()[-1]] for stage, _, clip, reason in failed]
     return {"stages": stages, "failures": failures}
 

@@ -96,7 +96,7 @@ class Dataset:
             dataset._write(path / "empty" / f"{table}.parquet", columns.empty_table())
         dataset.refresh_views()
         facts = {"schema_version": schema.SCHEMA_VERSION, "written_by": "scenekeeper"}
-        atomic.write_text(path / "dataset.toml", tomli_w.dumps(facts))
+        _write_text(path / "dataset.toml", tomli_w.dumps(facts))
         return dataset
 
     # --- sessions ---------------------------------------------------------------------------------
@@ -142,16 +142,18 @@ class Dataset:
                     remedy="Give this one a name of its own: --session NAME",
                 )
             return
-        folder.parent.mkdir(exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=atomic.PREFIX, dir=folder.parent))
+        with _writable(folder):
+            folder.parent.mkdir(exist_ok=True)
+            partial = Path(tempfile.mkdtemp(prefix=atomic.PREFIX, dir=folder.parent))
         try:
             self._write(partial / "frames.parquet", frames.cast(schema.FRAMES))
             self._write(partial / "signals.parquet", signals.cast(schema.SIGNALS))
-            atomic.write_text(partial / "session.json", info.to_json())
-            partial.chmod(0o755)
-            partial.rename(folder)
-            atomic.sync_folder(folder.parent)
-        except OSError:
+            _write_text(partial / "session.json", info.to_json())
+            with _writable(folder):
+                partial.chmod(0o755)
+                partial.rename(folder)
+                atomic.sync_folder(folder.parent)
+        except DatasetError:
             if not folder.exists():  # else another process added the same session first
                 raise
         finally:
@@ -160,11 +162,17 @@ class Dataset:
 
     def frames(self, session: str) -> pa.Table:
         """Index of a session's frames in time order (:data:`scenekeeper.schema.FRAMES`)."""
-        return pq.read_table(self.path / "sessions" / session / "frames.parquet")
+        return self._read_index(session, "frames")
 
     def signals(self, session: str) -> pa.Table:
         """All signal samples of a session (:data:`scenekeeper.schema.SIGNALS`)."""
-        return pq.read_table(self.path / "sessions" / session / "signals.parquet")
+        return self._read_index(session, "signals")
+
+    def _read_index(self, session: str, table: str) -> pa.Table:
+        path = self.path / "sessions" / session / f"{table}.parquet"
+        remedy = f"Delete the folder {path.parent} and label again: it is made anew."
+        with _readable(path, remedy):
+            return pq.read_table(path)
 
     # --- segments ---------------------------------------------------------------------------------
 
@@ -206,7 +214,7 @@ class Dataset:
         """Keep beside a run's segments what made them."""
         file = self.path / "labels" / table / run / "run.json"
         if not file.exists():
-            atomic.write_text(file, json.dumps(facts, indent=1, sort_keys=True) + "\n")
+            _write_text(file, json.dumps(facts, indent=1, sort_keys=True) + "\n")
 
     def run_facts(self, table: str, run: str) -> dict[str, Any]:
         """What :meth:`describe_run` kept."""
@@ -216,13 +224,19 @@ class Dataset:
     def current(self, session: str) -> dict[str, str]:
         """The run in force of each table; empty before the first labelling has finished."""
         file = self.path / "sessions" / session / "current.json"
-        return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
+        if not file.exists():
+            return {}
+        try:
+            return dict(json.loads(file.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            remedy = "Delete it and label again; nothing that is there is done again."
+            raise DatasetError(f"is damaged ({error})", path=file, remedy=remedy) from error
 
     def set_current(self, session: str, runs: Mapping[str, str]) -> None:
         """Put runs in force, all at once."""
         file = self.path / "sessions" / session / "current.json"
         if self.current(session) != dict(runs):
-            atomic.write_text(file, json.dumps(dict(runs), indent=1, sort_keys=True) + "\n")
+            _write_text(file, json.dumps(dict(runs), indent=1, sort_keys=True) + "\n")
         self.refresh_views()
 
     # --- people -----------------------------------------------------------------------------------
@@ -304,7 +318,7 @@ class Dataset:
         text = views_sql(current, sessions, named)
         file = self.path / "views.sql"
         if not file.exists() or file.read_text(encoding="utf-8") != text:
-            atomic.write_text(file, text)
+            _write_text(file, text)
         self.__dict__.pop("_connection", None)
 
     def _made(self, session: str) -> dict[str, str]:
@@ -329,31 +343,39 @@ class Dataset:
         return connection
 
     def _write(self, path: Path, rows: pa.Table) -> None:
-        try:
-            with atomic.replacing(path) as temporary:
-                pq.write_table(rows, temporary, compression="zstd", compression_level=1)
-        except OSError as error:
-            raise DatasetError(
-                f"cannot be written: {error}",
-                path=path,
-                remedy="Free some space or choose another folder; what is already written is safe"
-                " and the same command continues from there.",
-            ) from error
+        with _writable(path), atomic.replacing(path) as temporary:
+            pq.write_table(rows, temporary, compression="zstd", compression_level=1)
 
 
 @contextmanager
-def _readable(segment: Path) -> Iterator[None]:
+def _writable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DatasetError(
+            f"cannot be written: {error}",
+            path=path,
+            remedy="Free some space or choose another folder; what is already written is safe"
+            " and the same command continues from there.",
+        ) from error
+
+
+def _write_text(path: Path, text: str) -> None:
+    with _writable(path):
+        atomic.write_text(path, text)
+
+
+@contextmanager
+def _readable(
+    path: Path, remedy: str = "Delete it and label again: it is made anew."
+) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        remedy = "Label again: what is missing is made anew."
-        raise DatasetError("is missing", path=segment, remedy=remedy) from None
+        told = remedy.replace("Delete it and label", "Label")
+        raise DatasetError("is missing", path=path, remedy=told) from None
     except (pa.ArrowException, OSError) as error:
-        raise DatasetError(
-            f"is damaged ({error})",
-            path=segment,
-            remedy="Delete it and label again: it is made anew.",
-        ) from error
+        raise DatasetError(f"is damaged ({error})", path=path, remedy=remedy) from error
 
 
 def _labels(

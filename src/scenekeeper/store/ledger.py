@@ -12,9 +12,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
+from scenekeeper.errors import DatasetError
+
+FILE = "ledger.sqlite"
 LEASE_SECONDS = 60.0
 """A worker that has not renewed its lease for this long is taken for dead."""
 
@@ -34,12 +38,18 @@ class Ledger:
     def __init__(self, dataset: Path) -> None:
         self._lock = threading.Lock()
         self._worker = f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
-        self._db = sqlite3.connect(
-            dataset / "ledger.sqlite", timeout=30, isolation_level=None, check_same_thread=False
-        )
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(_SCHEMA)
+        file = dataset / FILE
+        try:
+            self._db = _opened(file)
+        except sqlite3.OperationalError as error:
+            raise DatasetError(
+                f"cannot be used: {error}",
+                path=file,
+                remedy="Free some space, or work on a copy that you may write to.",
+            ) from error
+        except sqlite3.DatabaseError:  # damaged; all it says of what is done is in the segments
+            file.replace(file.with_suffix(".damaged"))
+            self._db = _opened(file)
 
     def close(self) -> None:
         """Close the connection."""
@@ -64,22 +74,6 @@ class Ledger:
                 " ended_ns=excluded.ended_ns, attempts=attempts+1",
                 (*row, self._worker, time.time_ns()),
             )
-
-    def failures(self) -> list[tuple[str, str, int, str]]:
-        """``(stage, session, clip, reason)`` of every piece whose last attempt failed."""
-        rows = self._db.execute(
-            "SELECT stage, session, clip, error FROM work WHERE status='failed'"
-            " ORDER BY session, clip, stage"
-        )
-        return list(rows)
-
-    def seconds(self, session: str) -> dict[str, float]:
-        """Seconds of work each stage has taken on a session, over all processes."""
-        rows = self._db.execute(
-            "SELECT stage, sum(seconds) FROM work WHERE session=? AND status='done' GROUP BY stage",
-            (session,),
-        )
-        return dict(rows)
 
     def claim(self, key: str) -> bool:
         """Take the lease of a piece of work, unless a living worker holds it."""
@@ -118,6 +112,43 @@ class Ledger:
                 self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
+
+
+def failures(dataset: Path) -> list[tuple[str, str, int, str]]:
+    """``(stage, session, clip, reason)`` of every piece whose last attempt failed."""
+    return _read(
+        dataset,
+        "SELECT stage, session, clip, error FROM work WHERE status='failed'"
+        " ORDER BY session, clip, stage",
+    )
+
+
+def seconds(dataset: Path, session: str) -> dict[str, float]:
+    """Seconds of work each stage has taken on a session, over all processes."""
+    query = "SELECT stage, sum(seconds) FROM work WHERE session=? AND status='done' GROUP BY stage"
+    return dict(_read(dataset, query, session))
+
+
+def _read(dataset: Path, query: str, *parameters: str) -> list[Any]:
+    """Rows of a ledger; none where there is no ledger or it cannot be read."""
+    file = dataset / FILE
+    # A folder that cannot be written to has no place for what shared reading needs.
+    for how in ("mode=ro", "mode=ro&immutable=1"):
+        address = f"{file.resolve().as_uri()}?{how}"
+        try:
+            with closing(sqlite3.connect(address, uri=True, timeout=30)) as db:
+                return db.execute(query, parameters).fetchall()
+        except sqlite3.DatabaseError:
+            continue
+    return []
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(file, timeout=30, isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=NORMAL")
+    db.executescript(_SCHEMA)
+    return db
 
 
 def _started(pid: int) -> str:

@@ -102,15 +102,6 @@ def match(new: Mapping[int, Cells], old: Mapping[int, Cells]) -> dict[int, tuple
     }
 
 
-def exists(dataset: Path, number: int) -> bool:
-    """Whether an object id was ever given."""
-    if not (dataset / "world" / "world.sqlite").exists():
-        return False
-    with _opened(dataset) as db:
-        found = db.execute("SELECT 1 FROM objects WHERE object=?", (number,)).fetchone()
-    return found is not None
-
-
 def events(dataset: Path) -> Sequence[tuple[str, str, int, str]]:
     """``(run, kind, object, detail)`` of everything that happened to objects, in order."""
     with _opened(dataset) as db:
