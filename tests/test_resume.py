@@ -91,7 +91,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(
     rng, dataset, landed = random.Random(seed), tmp_path / "killed.sk", 0
     for _ in range(KILLS_PER_ROUND):
         worker = start(recording, dataset)
-        time.sleep(rng.uniform(0.0, 0.45) * seconds)
+        time.sleep(rng.uniform(0.0, 0.3) * seconds)
         worker.kill()
         worker.communicate()
         landed += worker.returncode == -signal.SIGKILL
