@@ -5,7 +5,7 @@ The library lives in an environment of its own, because it pins half of the mach
     .ci/lerobot-env lerobot-env
     SCENEKEEPER_LEROBOT_PYTHON=lerobot-env/bin/python pytest tests/interop
 
-Where torchvision cannot be imported the test stands in a stub for it, and decodes the video itself
+Where torchvision is not installed the test stands in a stub for it, and decodes the video itself
 by the rule of LeRobot's default decoder: picture ``round(time * average_fps)``, whose own time must
 be within the dataset's tolerance. All else (reading the tables, indexing, tasks, time windows,
 statistics, collation, policy features) is LeRobot's own code, offline.
@@ -19,17 +19,24 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+from scenekeeper import labeling
 from scenekeeper.exchange import export, pictures
+from scenekeeper.recording import open_recordings
+from scenekeeper.simulate import write_tabletop
+from scenekeeper.store import open_dataset
 from tests import robot_sessions as robot
 
 pytestmark = pytest.mark.interop
 
 FRONT = "observation.images.front_image"
 
-LOAD = """
+LIBRARY = """
 import importlib.machinery, importlib.util, json, sys, types
+import numpy as np
 
 
 def anything(name):
@@ -56,8 +63,9 @@ from lerobot.datasets.utils import dataset_to_policy_features
 def decode(path, timestamps, tolerance_s, backend=None):
     with av.open(str(path)) as container:
         fps = float(container.streams.video[0].average_rate)
-        frames = list(container.decode(video=0))
-    chosen = [frames[round(t * fps)] for t in timestamps]
+        wanted = [round(t * fps) for t in timestamps]
+        frames = dict(zip(range(max(wanted) + 1), container.decode(video=0)))
+    chosen = [frames[k] for k in wanted]
     for t, frame in zip(timestamps, chosen):
         assert abs(float(frame.pts * frame.time_base) - t) < tolerance_s, (t, frame)
     pixels = [torch.from_numpy(f.to_ndarray(format="rgb24")) for f in chosen]
@@ -65,6 +73,10 @@ def decode(path, timestamps, tolerance_s, backend=None):
 
 
 library.decode_video_frames = decode
+"""
+"""Imports LeRobot; the part of every script here."""
+
+LOAD = """
 root, front = sys.argv[1:]
 dataset = library.LeRobotDataset("local/made", root=root)
 assert dataset.meta.robot_type is None
@@ -97,21 +109,42 @@ print(json.dumps({
 """
 
 
+LOOK = """
+root, out, *rows = sys.argv[1:]
+dataset = library.LeRobotDataset("local/real", root=root)
+items = [dataset[int(row)] for row in rows]
+batch = next(iter(torch.utils.data.DataLoader(dataset, batch_size=2)))
+features = dataset_to_policy_features(dataset.meta.features)
+(camera,) = dataset.meta.camera_keys
+pictures = np.stack([(item[camera] * 255).round().byte().numpy() for item in items])
+np.save(out, pictures.transpose(0, 2, 3, 1))
+print(json.dumps({
+    "length": len(dataset),
+    "episodes": dataset.meta.total_episodes,
+    "tasks": [item["task"] for item in items],
+    "state": [item["observation.state"].tolist() for item in items if "observation.state" in item],
+    "objects": [json.loads(item["label.objects_json"]) for item in items],
+    "counts": [int(item["label.num_objects"]) for item in items],
+    "batched": list(batch[camera].shape),
+    "policy": sorted(features),
+}))
+"""
+
+
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What LeRobot says of an export of two made sessions."""
-    interpreter = os.environ.get("SCENEKEEPER_LEROBOT_PYTHON")
-    if not interpreter:
+def interpreter() -> str:
+    """A Python that has LeRobot."""
+    found = os.environ.get("SCENEKEEPER_LEROBOT_PYTHON")
+    if not found:
         pytest.skip("set SCENEKEEPER_LEROBOT_PYTHON to a Python that has lerobot (recipe on top)")
-    folder = tmp_path_factory.mktemp("lerobot")
-    dataset, made = robot.make(folder / "robot.sk")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictures, "reopen", lambda source, name, *_: made[name])
-        export(dataset, "lerobot", folder / "out", ["reach", "lift"])
-    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": str(folder / "cache")}
+    return str(Path(found).absolute())
+
+
+def ask(interpreter: str, script: str, *arguments: Any, cache: Path) -> dict[str, Any]:
+    """What a script prints last, run with LeRobot imported and no network."""
     done = subprocess.run(
-        [str(Path(interpreter).absolute()), "-c", LOAD, str(folder / "out"), FRONT],
-        env={**os.environ, **offline},
+        [interpreter, "-c", LIBRARY + script, *map(str, arguments)],
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": str(cache)},
         capture_output=True,
         text=True,
         check=False,
@@ -119,6 +152,17 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     facts: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return facts
+
+
+@pytest.fixture(scope="module")
+def loaded(interpreter: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What LeRobot says of an export of two made sessions."""
+    folder = tmp_path_factory.mktemp("lerobot")
+    dataset, made = robot.make(folder / "robot.sk")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "reopen", lambda source, name, *_: made[name])
+        export(dataset, "lerobot", folder / "out", ["reach", "lift"])
+    return ask(interpreter, LOAD, folder / "out", FRONT, cache=folder / "cache")
 
 
 def test_every_frame_of_both_episodes_is_there(loaded: dict[str, Any]) -> None:
@@ -171,3 +215,58 @@ def test_statistics_have_the_shapes_that_normalisation_needs(loaded: dict[str, A
     assert loaded["stats"][FRONT] == [3, 1, 1]
     assert loaded["stats"]["observation.state"] == [4]
     assert loaded["stats"]["label.num_objects"] == [1]
+
+
+def off_by(seen: Path, expected: list[np.ndarray]) -> float:
+    """The largest mean difference of a picture from what was recorded, in levels of 255."""
+    found = np.load(seen).astype(np.int64)
+    assert len(found) == len(expected)
+    return max(float(np.abs(a - b).mean()) for a, b in zip(found, expected, strict=True))
+
+
+def test_a_labelled_room_loads_with_its_pictures_and_labels(
+    interpreter: str, tmp_path: Path
+) -> None:
+    write_tabletop(tmp_path / "room", 30)
+    labeling.label([tmp_path / "room"], tmp_path / "room.sk")
+    dataset = open_dataset(tmp_path / "room.sk")
+    export(dataset, "lerobot", tmp_path / "out")
+    rows = [0, 13, 29]
+    seen = ask(
+        interpreter, LOOK, tmp_path / "out", tmp_path / "seen.npy", *rows, cache=tmp_path / "cache"
+    )
+    assert (seen["length"], seen["episodes"]) == (30, 1)
+    assert seen["policy"] == ["observation.images.camera"]
+    (view,) = open_recordings(tmp_path / "room")[0].views
+    assert off_by(tmp_path / "seen.npy", list(view.rgb.source.read(rows))) < 6  # its noise is lost
+    labels = list(dataset.labels("room"))
+    for row, found in zip(rows, seen["objects"], strict=True):
+        assert [thing["label"] for thing in found] == list(labels[row].phrase)
+        assert [thing["object"] for thing in found] == labels[row].object.tolist()
+        boxes = [thing["bbox"] for thing in found]
+        assert np.allclose(boxes, labels[row].box_xyxy, atol=0.01) and len(found)
+
+
+def test_real_episodes_of_v21_come_out_as_v30_with_the_same_pictures_and_numbers(
+    interpreter: str, shared_data: Path, tmp_path: Path
+) -> None:
+    source = shared_data / "g1_lerobot_v21"
+    labeling.label([source], tmp_path / "g1.sk")
+    export(open_dataset(tmp_path / "g1.sk"), "lerobot", tmp_path / "out")
+    episodes = open_recordings(source)
+    first = len(episodes[0].views[0].rgb)
+    picks = [(0, 0), (0, 100), (0, first - 1), (1, 0), (1, 276)]
+    rows = [first * episode + row for episode, row in picks]
+    seen = ask(
+        interpreter, LOOK, tmp_path / "out", tmp_path / "seen.npy", *rows, cache=tmp_path / "cache"
+    )
+    assert (seen["length"], seen["episodes"]) == (498, 2)
+    assert set(seen["tasks"]) == {"Pick up the yellow bottle on the table."}
+    camera = "observation.images.cam_high"
+    assert seen["policy"] == ["action", camera, "observation.state"]
+    assert (seen["counts"], seen["batched"]) == ([0] * 5, [2, 3, 480, 640])
+    pixels = [next(episodes[e].views[0].rgb.source.read([row])) for e, row in picks]
+    assert off_by(tmp_path / "seen.npy", pixels) < 3
+    files = sorted(source.glob("data/*/*.parquet"))
+    recorded = [pq.read_table(file)["observation.state"].to_pylist() for file in files]
+    assert seen["state"] == [recorded[episode][row] for episode, row in picks]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from scenekeeper.segment.discover import DiscoverConfig, Segment, discover
+from scenekeeper.segment.discover import DiscoverConfig, Segment, discover, without_noise
 from scenekeeper.voxels import Surface
 from tests.made_surfaces import SIZE, Rgb, Vec3, box, joined, rectangle, rows_of
 
@@ -23,7 +23,8 @@ def on_table(x: float, y: float, extent: Vec3, rgb: Rgb = RED, seen: int = 20) -
 
 
 def segments(*parts: Surface, config: DiscoverConfig | None = None) -> list[Segment]:
-    found, _ = discover(joined(parts), SIZE, UP, config or DiscoverConfig())
+    config = config or DiscoverConfig()
+    found, _ = discover(without_noise(joined(parts), config), SIZE, UP, config)
     return found
 
 

@@ -77,33 +77,36 @@ def discover(
     """Segments of a surface and the up direction.
 
     Args:
-        surface: the session's fused surface, noise included.
+        surface: the session's fused surface without its noise (:func:`without_noise`).
         size: voxel edge, metres.
         camera_up: mean up vector of the cameras ``[3]``, world frame.
         config: thresholds.
     """
-    kept = np.flatnonzero(surface.count >= config.min_frames)
-    seen = surface[kept]
-    planes = find_planes(seen, size, config.plane_area)
+    planes = find_planes(surface, size, config.plane_area)
     up = up_direction(planes, camera_up)
-    structure = np.zeros(len(seen), np.bool_)
+    structure = np.zeros(len(surface), np.bool_)
     for plane in planes:
         structure[plane.rows] = True
-    pieces = _pieces(seen, np.flatnonzero(~structure), config)
-    carried, pieces = _carriers(seen, planes, pieces, up, size)
+    pieces = _pieces(surface, np.flatnonzero(~structure), config)
+    carried, pieces = _carriers(surface, planes, pieces, up, size)
     things = [
-        part for piece in pieces for part in _unstacked(seen, planes, piece, up, size, config)
+        part for piece in pieces for part in _unstacked(surface, planes, piece, up, size, config)
     ]
     segments = [
         Segment("support" if plane.normal @ up > 0.94 else "wall", rows, min(1.0, plane.area))
         for plane, rows in zip(planes, carried, strict=True)
     ]
-    things = [p for p in things if _is_thing(seen, p, config)]
-    flats = [p for plane in planes for p in _flat_things(seen, plane, size, config)]
-    things, flats = _told_apart(seen, things, flats, up, config)
-    segments += [Segment("thing", p, _often(seen, p)) for p in things]
-    segments += [Segment("flat", p, _often(seen, p)) for p in flats]
-    return [Segment(s.kind, kept[s.rows], s.score) for s in segments], up
+    things = [p for p in things if _is_thing(surface, p, config)]
+    flats = [p for plane in planes for p in _flat_things(surface, plane, size, config)]
+    things, flats = _told_apart(surface, things, flats, up, config)
+    segments += [Segment("thing", p, _often(surface, p)) for p in things]
+    segments += [Segment("flat", p, _often(surface, p)) for p in flats]
+    return segments, up
+
+
+def without_noise(surface: Surface, config: DiscoverConfig) -> Surface:
+    """The voxels that enough frames saw."""
+    return surface[surface.count >= config.min_frames]
 
 
 def _pieces(

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from scenekeeper import geometry
 from scenekeeper.schema import SEGMENTS, UNNAMED, Clip, Frame, Labels, instances_table
-from scenekeeper.segment.discover import DiscoverConfig, Segment, discover
+from scenekeeper.segment.discover import DiscoverConfig, Segment, discover, without_noise
 from scenekeeper.segment.project import Lookup, build_lookup, labels, see
 from scenekeeper.voxels import Surface
 
@@ -65,7 +65,7 @@ class Discover:
 
     def reduce(self, tables: SessionTables, run: str) -> Mapping[str, pa.Table]:
         """Find the session's segments; track ids count from 0, things first."""
-        surface = Surface.from_tables(tables.each_clip("surface"))
+        surface = without_noise(Surface.from_tables(tables.each_clip("surface")), self.config)
         camera_up = _camera_up(tables.frames())
         if not len(surface) or camera_up is None:
             return {"segments": SEGMENTS.empty_table()}
