@@ -14,7 +14,7 @@ With several sessions in one file every path begins with the session's name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from scenekeeper.store import Dataset, atomic
 TIMELINE = "time"
 UNIX_NS = 10**17
 """Times from here on (March 1973) are read as Unix time, earlier ones as time since the start."""
+_FRAMES_PER_WRITE = 50
 
 
 def export(dataset: Dataset, out: Path, *, sessions: Sequence[str]) -> Exported:
@@ -51,20 +52,22 @@ def export(dataset: Dataset, out: Path, *, sessions: Sequence[str]) -> Exported:
         raise ExportError("a Rerun file ends in .rrd", path=out, remedy=f"Use {out.stem}.rrd.")
     rr = _import_rerun()
     frames = instances = 0
-    with atomic.replacing(out) as temporary:
+    # Rerun's own file sink hangs on a full disk, so its bytes are written here.
+    with atomic.replacing(out) as temporary, temporary.open("wb") as file:
         stream = rr.RecordingStream("scenekeeper")
-        stream.save(temporary)
-        try:
-            for session in sessions:
-                to = _Session(rr, stream, f"{session}/" if len(sessions) > 1 else "")
-                _log_map(to, dataset, session)
-                _log_pictures(to, dataset, session)
-                cameras = dataset.frames(session)["camera"].to_pylist()
-                for camera, labels in zip(cameras, dataset.labels(session), strict=True):
-                    _log_labels(to, camera, labels)
-                    frames, instances = frames + 1, instances + len(labels)
-        finally:
-            stream.disconnect()
+        made = stream.binary_stream()
+        for session in sessions:
+            to = _Session(rr, stream, f"{session}/" if len(sessions) > 1 else "")
+            _log_map(to, dataset, session)
+            for _ in _log_pictures(to, dataset, session):
+                file.write(made.read())
+            cameras = dataset.frames(session)["camera"].to_pylist()
+            for camera, labels in zip(cameras, dataset.labels(session), strict=True):
+                _log_labels(to, camera, labels)
+                frames, instances = frames + 1, instances + len(labels)
+                if frames % _FRAMES_PER_WRITE == 0:
+                    file.write(made.read())
+        file.write(made.read())
     return Exported(out, frames, instances, ("Where masks overlap the smaller one is shown.",))
 
 
@@ -150,7 +153,8 @@ def _quaternion(R_world_box: list[float] | None) -> NDArray[np.float64]:
 # --- cameras and pictures -------------------------------------------------------------------------
 
 
-def _log_pictures(to: _Session, dataset: Dataset, session: str) -> None:
+def _log_pictures(to: _Session, dataset: Dataset, session: str) -> Iterator[None]:
+    """Log poses and pictures; yields now and then, for the log to be written."""
     recording = open_source(dataset, session)
     for view in recording.views:
         K, size = view.camera.intrinsics, (view.camera.width, view.camera.height)
@@ -163,10 +167,12 @@ def _log_pictures(to: _Session, dataset: Dataset, session: str) -> None:
         frames = {row["frame_id"]: row for row in rows.to_pylist()}
         for row in frames.values():
             _log_pose(to, recording.view(row["camera"]), row)
-        for frame_id, picture in pictures(recording, rows):
+        for k, (frame_id, picture) in enumerate(pictures(recording, rows), 1):
             to.set_time(frames[frame_id]["t_ns"])
             image = to.rr.EncodedImage(contents=picture.data, media_type=f"image/{picture.format}")
             to.log(f"{_camera_path(frames[frame_id]['camera'])}/image", image)
+            if k % _FRAMES_PER_WRITE == 0:
+                yield
 
 
 def _log_pose(to: _Session, view: View, row: Mapping[str, Any]) -> None:

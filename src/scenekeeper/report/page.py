@@ -75,18 +75,19 @@ def _session(dataset: Dataset, name: str, max_frames: int, share: int) -> dict[s
     """Everything the page shows of one session; ``share`` sessions divide the page's budget."""
     info = dataset.session(name)
     index = dataset.frames(name)
+    objects = data.objects(dataset, name)
+    basis = upright(dataset, name, index)
+    points = max(MIN_POINTS, MAX_POINTS // share)
+    # The scene comes first: it takes most memory, and the pictures stay.
+    scene = scene_data(dataset, info, index, objects, basis, points)
     notable = data.notable_frames(dataset, name)
     chosen = data.choose_frames(index, [row["frame_id"] for row in notable], max_frames)
     chosen, label_bytes = data.affordable(dataset, name, chosen, LABEL_BYTES // share)
-    objects = data.objects(dataset, name)
     best = data.best_views(dataset, name, objects[: max(1, MAX_CROPS // share)])
-    points = max(MIN_POINTS, MAX_POINTS // share)
     rest = label_bytes + CROP_BYTES * len(best) + POINT_BYTES * points
     # Base64 takes four bytes for three.
     wanted = Wanted(chosen, best, max(0, PAGE_BYTES // share - rest) * 3 // 4)
     taken = take_pictures(dataset, info, index, wanted)
-    basis = upright(dataset, name, index)
-    scene = scene_data(dataset, info, index, objects, basis, points)
     for k, row in enumerate(objects):
         row["picture"] = taken.crops.get(row["id"])
         row["box"] = scene["boxes"][k]
