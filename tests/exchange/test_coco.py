@@ -147,3 +147,21 @@ def test_a_folder_in_the_way_is_not_touched(dataset: Dataset, tmp_path: Path) ->
 def test_another_suffix_is_refused(dataset: Dataset, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"ends in \.json"):
         coco.export(dataset, tmp_path / "all.txt", sessions=["kitchen"])
+
+
+def test_a_full_disk_leaves_nothing_and_says_so(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(coco, "_write_array", full)
+    with pytest.raises(ExportError, match=r"labels\.json: cannot be written.*No space left"):
+        export(dataset, "coco", tmp_path / "labels.json")
+    assert not (tmp_path / "labels.json").exists()
+
+
+def test_a_session_named_twice_is_exported_once(dataset: Dataset, tmp_path: Path) -> None:
+    once = export(dataset, "coco", tmp_path / "once.json", ["hall"])
+    twice = export(dataset, "coco", tmp_path / "twice.json", ["hall", "hall"])
+    assert (twice.frames, twice.instances) == (once.frames, once.instances)

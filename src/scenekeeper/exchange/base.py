@@ -91,14 +91,14 @@ def export(
         options: what the format's own exporter takes.
 
     Raises:
-        ExportError: unknown format or option, ``out`` exists, there is nothing to export, or the
-            format cannot hold the labels.
+        ExportError: unknown format or option, ``out`` exists or cannot be written, there is
+            nothing to export, or the format cannot hold the labels.
     """
     if out.exists():
         raise ExportError("is in the way", path=out, remedy="Move it or choose another name.")
     exporter = _exporter(format)
     _check_options(format, exporter, options)
-    chosen = list(sessions or dataset.sessions())
+    chosen = list(dict.fromkeys(sessions or dataset.sessions()))
     bare = [s for s in chosen if "instances" not in dataset.current(s)]
     if bare or not chosen:
         raise ExportError(
@@ -117,8 +117,15 @@ def export(
                 if purpose == "safety"
                 else "Leave --things-only out.",
             )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    return exporter(dataset, out, sessions=chosen, **options)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        return exporter(dataset, out, sessions=chosen, **options)
+    except OSError as error:
+        raise ExportError(
+            f"cannot be written: {error}",
+            path=out,
+            remedy="Free some space or choose another folder, then export again.",
+        ) from error
 
 
 def _exporter(format: str) -> Exporter:
