@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from scenekeeper import masks
 from scenekeeper.errors import ExportError, RecordingError
@@ -44,6 +45,21 @@ def test_every_mask_comes_back_byte_for_byte(dataset: Dataset, tmp_path: Path) -
                 continue
             assert annotation["segmentation"]["counts"].encode() == counts
             assert np.array_equal(loaded.annToMask(annotation), masks.decode(counts, labels.size))
+
+
+@pytest.mark.parametrize("kind", ["bbox", "segm"])
+def test_labels_scored_against_themselves_are_perfect(
+    dataset: Dataset, tmp_path: Path, kind: str
+) -> None:
+    masked = dataset.only("mask IS NOT NULL")
+    done = export(masked, "coco", tmp_path / "all.json")
+    truth = _load(done.path)
+    with contextlib.redirect_stdout(io.StringIO()):
+        found = truth.loadRes(truth.loadAnns(truth.getAnnIds()))
+        scored = COCOeval(truth, found, kind)
+        for step in (scored.evaluate, scored.accumulate, scored.summarize):
+            step()
+    assert done.instances == 32 and scored.stats[:3].tolist() == pytest.approx([1, 1, 1])
 
 
 def test_a_backslash_in_the_run_lengths_survives(dataset: Dataset, tmp_path: Path) -> None:

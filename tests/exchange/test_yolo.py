@@ -66,7 +66,7 @@ def test_no_training_frame_is_within_a_second_of_a_validation_frame(
     assert val == {8, 9, 10, 11}  # a whole clip
     assert train == set(range(7))  # frame 7 is half a second before the clip
     assert done.frames == 11
-    assert "1 frames within 1 s of a validation clip are left out." in done.notes
+    assert any(n.startswith("1 frames within 1 s of a validation clip") for n in done.notes)
 
 
 @pytest.mark.usefixtures("recorded")

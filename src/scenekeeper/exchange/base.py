@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from scenekeeper.errors import ExportError
+from scenekeeper.schema import Clip
 from scenekeeper.store import Dataset
 
 
@@ -126,6 +127,13 @@ def export(
             path=out,
             remedy="Free some space or choose another folder, then export again.",
         ) from error
+
+
+def labelled_clips(dataset: Dataset, session: str) -> list[Clip]:
+    """Clips of a session that have labels, be they none; those that failed say nothing."""
+    info, run = dataset.session(session), dataset.current(session)["instances"]
+    clips = map(info.clip, range(info.n_clips))
+    return [c for c in clips if dataset.segment("instances", run, session, c.index).exists()]
 
 
 def _exporter(format: str) -> Exporter:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
 
 import pyarrow as pa
 
 from scenekeeper.errors import ExportError, RecordingError
-from scenekeeper.exchange.base import Exported
+from scenekeeper.exchange.base import Exported, labelled_clips
 from scenekeeper.exchange.folder import replacing_folder
 from scenekeeper.exchange.pictures import EXTENSION, file_names, open_source, pictures
 from scenekeeper.recording import Recording
@@ -58,6 +59,9 @@ def export(
     session's name when there are several); pictures inside a video or a bag, which have no name of
     their own, are called ``<session>/<frame_id>.jpg``.
 
+    Pictures of clips that could not be labelled are left out: with none of their own, they would
+    count as empty.
+
     Args:
         dataset: what to export.
         out: the ``.json`` file to make.
@@ -70,15 +74,23 @@ def export(
     """
     if out.suffix.lower() != ".json":
         raise ExportError("a COCO file ends in .json", path=out, remedy=f"Use {out.stem}.json.")
-    if not images:
-        return _write(dataset, out, sessions, None)
-    with replacing_folder(out.with_name(f"{out.stem}_images")) as folder:
-        return _write(dataset, out, sessions, folder)
+    # The file that tells of the pictures appears after them.
+    with atomic.replacing(out) as temporary, ExitStack() as stack:
+        pictures_folder = out.with_name(f"{out.stem}_images")
+        folder = stack.enter_context(replacing_folder(pictures_folder)) if images else None
+        frames, instances = _write(dataset, temporary, sessions, folder)
+    notes = ["Relations and 3D objects are left out: COCO has no place for them."]
+    if failed := sum(dataset.session(s).clips[-1] for s in sessions) - frames:
+        notes.append(f"{failed} frames of clips that could not be labelled are left out.")
+    return Exported(out, frames, instances, tuple(notes))
 
 
-def _write(dataset: Dataset, out: Path, sessions: Sequence[str], folder: Path | None) -> Exported:
+def _write(
+    dataset: Dataset, path: Path, sessions: Sequence[str], folder: Path | None
+) -> tuple[int, int]:
+    """Write the file; gives the number of frames and of instances."""
     phrases = _phrases(dataset, sessions)
-    with atomic.replacing(out) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with path.open("w", encoding="utf-8") as file:
         file.write('{"info":' + _json({"description": f"{dataset.path.name}, by scenekeeper"}))
         file.write(',\n"licenses":[],\n"categories":')
         file.write(_json([{"id": k, "name": name} for k, name in enumerate(phrases, 1)]))
@@ -87,8 +99,7 @@ def _write(dataset: Dataset, out: Path, sessions: Sequence[str], folder: Path | 
         file.write('],\n"annotations":[')
         instances = _write_array(file, _annotations(dataset, sessions, phrases))
         file.write("]}\n")
-    notes = ("Relations and 3D objects are left out: COCO has no place for them.",)
-    return Exported(out, frames, instances, notes)
+    return frames, instances
 
 
 def _phrases(dataset: Dataset, sessions: Sequence[str]) -> list[str]:
@@ -113,7 +124,7 @@ def _images(dataset: Dataset, sessions: Sequence[str], folder: Path | None) -> I
         info, index = dataset.session(session), dataset.frames(session)
         recording = _recording(dataset, session, needed=folder is not None)
         root = f"{session}/" if len(sessions) > 1 else ""
-        for clip in map(info.clip, range(info.n_clips)):
+        for clip in labelled_clips(dataset, session):
             rows = index.slice(clip.start, len(clip))
             if recording is None:
                 names = {}
@@ -179,7 +190,7 @@ def _annotations(
     before = written = 0
     for session in sessions:
         info = dataset.session(session)
-        for clip in map(info.clip, range(info.n_clips)):
+        for clip in labelled_clips(dataset, session):
             key = [phrases, written, before + 1, session, clip.start, clip.stop]
             texts = dataset.sql(_ANNOTATIONS, key)["text"].to_pylist()
             written += len(texts)

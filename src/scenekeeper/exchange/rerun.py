@@ -14,7 +14,11 @@ With several sessions in one file every path begins with the session's name.
 
 from __future__ import annotations
 
+import os
+import shutil
+import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +37,6 @@ from scenekeeper.store import Dataset, atomic
 TIMELINE = "time"
 UNIX_NS = 10**17
 """Times from here on (March 1973) are read as Unix time, earlier ones as time since the start."""
-_FRAMES_PER_WRITE = 50
 
 
 def export(dataset: Dataset, out: Path, *, sessions: Sequence[str]) -> Exported:
@@ -52,22 +55,17 @@ def export(dataset: Dataset, out: Path, *, sessions: Sequence[str]) -> Exported:
         raise ExportError("a Rerun file ends in .rrd", path=out, remedy=f"Use {out.stem}.rrd.")
     rr = _import_rerun()
     frames = instances = 0
-    # Rerun's own file sink hangs on a full disk, so its bytes are written here.
-    with atomic.replacing(out) as temporary, temporary.open("wb") as file:
+    with atomic.replacing(out) as temporary:
         stream = rr.RecordingStream("scenekeeper")
-        made = stream.binary_stream()
-        for session in sessions:
-            to = _Session(rr, stream, f"{session}/" if len(sessions) > 1 else "")
-            _log_map(to, dataset, session)
-            for _ in _log_pictures(to, dataset, session):
-                file.write(made.read())
-            cameras = dataset.frames(session)["camera"].to_pylist()
-            for camera, labels in zip(cameras, dataset.labels(session), strict=True):
-                _log_labels(to, camera, labels)
-                frames, instances = frames + 1, instances + len(labels)
-                if frames % _FRAMES_PER_WRITE == 0:
-                    file.write(made.read())
-        file.write(made.read())
+        with _saved(stream, temporary):
+            for session in sessions:
+                to = _Session(rr, stream, f"{session}/" if len(sessions) > 1 else "")
+                _log_map(to, dataset, session)
+                _log_pictures(to, dataset, session)
+                cameras = dataset.frames(session)["camera"].to_pylist()
+                for camera, labels in zip(cameras, dataset.labels(session), strict=True):
+                    _log_labels(to, camera, labels)
+                    frames, instances = frames + 1, instances + len(labels)
     return Exported(out, frames, instances, ("Where masks overlap the smaller one is shown.",))
 
 
@@ -79,6 +77,44 @@ def _import_rerun() -> Any:
             "the Rerun format needs rerun-sdk", remedy='pip install "scenekeeper[rerun]"'
         ) from None
     return rerun
+
+
+@contextmanager
+def _saved(stream: Any, path: Path) -> Iterator[None]:
+    """Put in a file what is logged meanwhile.
+
+    On a full disk Rerun waits for ever or only prints an error. So it writes into a pipe, and the
+    file is written here.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    read_end, write_end = os.pipe()
+    failures: list[OSError] = []
+
+    def copy() -> None:
+        with os.fdopen(read_end, "rb") as pipe:
+            try:
+                with path.open("wb") as file:
+                    shutil.copyfileobj(pipe, file)
+            except OSError as error:
+                failures.append(error)
+                while pipe.read(1 << 20):  # or Rerun would wait for its reader
+                    pass
+
+    copier = threading.Thread(target=copy, daemon=True)
+    copier.start()
+    try:
+        stream.save(f"/dev/fd/{write_end}")
+    finally:
+        os.close(write_end)
+    try:
+        yield
+    finally:
+        stream.disconnect()
+        copier.join()
+    if failures:
+        raise failures[0]
 
 
 @dataclass(frozen=True)
@@ -153,8 +189,7 @@ def _quaternion(R_world_box: list[float] | None) -> NDArray[np.float64]:
 # --- cameras and pictures -------------------------------------------------------------------------
 
 
-def _log_pictures(to: _Session, dataset: Dataset, session: str) -> Iterator[None]:
-    """Log poses and pictures; yields now and then, for the log to be written."""
+def _log_pictures(to: _Session, dataset: Dataset, session: str) -> None:
     recording = open_source(dataset, session)
     for view in recording.views:
         K, size = view.camera.intrinsics, (view.camera.width, view.camera.height)
@@ -167,12 +202,10 @@ def _log_pictures(to: _Session, dataset: Dataset, session: str) -> Iterator[None
         frames = {row["frame_id"]: row for row in rows.to_pylist()}
         for row in frames.values():
             _log_pose(to, recording.view(row["camera"]), row)
-        for k, (frame_id, picture) in enumerate(pictures(recording, rows), 1):
+        for frame_id, picture in pictures(recording, rows):
             to.set_time(frames[frame_id]["t_ns"])
             image = to.rr.EncodedImage(contents=picture.data, media_type=f"image/{picture.format}")
             to.log(f"{_camera_path(frames[frame_id]['camera'])}/image", image)
-            if k % _FRAMES_PER_WRITE == 0:
-                yield
 
 
 def _log_pose(to: _Session, view: View, row: Mapping[str, Any]) -> None:

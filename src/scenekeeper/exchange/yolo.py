@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from scenekeeper import geometry
 from scenekeeper.errors import ExportError
-from scenekeeper.exchange.base import Exported
+from scenekeeper.exchange.base import Exported, labelled_clips
 from scenekeeper.exchange.folder import replacing_folder
 from scenekeeper.exchange.outline import outline
 from scenekeeper.exchange.pictures import EXTENSION, open_source, pictures
@@ -89,6 +89,10 @@ def _splits(dataset: Dataset, sessions: Sequence[str], val: float) -> dict[str, 
         clips = [next(chosen) for _ in range(info.n_clips)]
         validates = np.repeat(clips, np.diff(info.clips))
         split = np.where(validates, "val", "train")
+        labelled = np.zeros(len(split), np.bool_)
+        for clip in labelled_clips(dataset, info.name):
+            labelled[clip.start : clip.stop] = True
+        split[~labelled] = ""  # an empty file would say that there is nothing to see
         if validates.any():
             held = t_ns[validates]
             near = np.abs(held[geometry.nearest(held, t_ns)] - t_ns) < GAP_NS
@@ -197,7 +201,8 @@ def _notes(changed: Counter[str], left_out: int, validates: bool) -> tuple[str, 
         "There is one clip or val is 0: data.yaml validates on the training pictures.": (
             not validates
         ),
-        f"{left_out} frames within {GAP_NS / 1e9:g} s of a validation clip are left out.": left_out,
+        f"{left_out} frames within {GAP_NS / 1e9:g} s of a validation clip, or of clips that could"
+        " not be labelled, are left out.": left_out,
         f"{changed['outside']} instances outside their picture are left out.": changed["outside"],
         f"{changed['boxed']} instances without a mask are outlined by their box.": changed["boxed"],
     }
