@@ -13,7 +13,7 @@ from PIL import Image
 
 from scenekeeper import engine, label, name, open_dataset
 from scenekeeper.errors import DatasetError, RecordingError
-from scenekeeper.labeling import EmbeddedLabeler, _session_name
+from scenekeeper.labeling import MapLabeler, _session_name
 from scenekeeper.simulate import write_tabletop
 from scenekeeper.store import Dataset
 from scenekeeper.world import FuseConfig
@@ -70,7 +70,7 @@ def test_a_name_survives_labelling_with_another_configuration(room: Labelled) ->
     assert report.unnamed is not None
     before = objects(room.dataset)[report.unnamed]
     name(room.dataset.path, report.unnamed, "thing of mine")
-    label([room.recording], room.dataset.path, labeler=EmbeddedLabeler(FuseConfig(0.014)))
+    label([room.recording], room.dataset.path, labeler=MapLabeler(FuseConfig(0.014)))
     again = open_dataset(room.dataset.path)
     after = objects(again)[report.unnamed]
     assert (after["phrase"], after["status"]) == ("thing of mine", "verified")

@@ -22,23 +22,28 @@ MAY_IMPORT: dict[str, set[str]] = {
     "voxels": {"errors", "geometry", "masks", "schema"},
     "recording": VOCABULARY,
     "store": VOCABULARY,
+    "naming": VOCABULARY,
     # Stages know the vocabulary and the store, never each other.
     "quality": DATA,
-    "segment": DATA,
+    "ground": DATA | {"naming"},
+    "segment": DATA | {"naming"},
     "world": DATA,
     "describe": DATA,
     # The engine knows what a stage is, not which there are.
     "engine": {"errors", "schema", "store"},
-    "simulate": VOCABULARY,
     "exchange": DATA | {"recording"},
+    # Simulated visits are recordings like any other, and their truth is a dataset like any other.
+    "simulate": DATA | {"exchange", "recording"},
     "report": DATA | {"recording"},
-    "labeling": DATA | {"describe", "engine", "quality", "recording", "segment", "world"},
+    "labeling": DATA
+    | {"describe", "engine", "ground", "naming", "quality", "recording", "segment", "world"},
     "doctoring": VOCABULARY,
     "verbs": DATA | {"exchange", "labeling", "recording", "simulate"},
     "cli": {"doctoring", "engine", "errors", "labeling", "report", "store", "verbs"},
     "__init__": {"doctoring", "labeling", "recording", "store", "verbs"},
 }
 HEAVY = {"numpy", "scipy", "pyarrow", "duckdb", "av", "PIL", "mcap", "rosbags", "pycocotools"}
+HEAVY |= {"numba", "onnxruntime"}
 
 
 def room_of(file: Path) -> str:

@@ -42,5 +42,9 @@ class ExportError(ScenekeeperError):
     """A dataset cannot be written in the wanted format."""
 
 
+class ModelError(ScenekeeperError):
+    """A model's file is missing, damaged, or not for this release."""
+
+
 class ScenekeeperWarning(UserWarning):
     """Something the user should know that does not stop the work."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,12 +16,15 @@ import pyarrow as pa
 from scenekeeper import engine
 from scenekeeper.describe import Describe
 from scenekeeper.errors import RecordingError
+from scenekeeper.ground import Propose
+from scenekeeper.ground.weights import load
+from scenekeeper.naming import NamingConfig
 from scenekeeper.quality import Quality
 from scenekeeper.recording import Recording, open_recordings
 from scenekeeper.recording.frames import frame_index, read_frames, signal_rows
 from scenekeeper.recording.registration import align, apply_alignment
 from scenekeeper.schema import UNNAMED
-from scenekeeper.segment import Discover, Project
+from scenekeeper.segment import Discover, Project, Unite
 from scenekeeper.store import Dataset, SessionInfo, fingerprint
 from scenekeeper.world import Fuse, FuseConfig, World
 
@@ -72,18 +75,54 @@ class LabelReport:
 class Labeler(Protocol):
     """How recordings become labels."""
 
-    def stages(self, names: Mapping[int, str]) -> Sequence[engine.Stage]:
+    def stages(self, dataset: Dataset, session: str) -> Sequence[engine.Stage]:
         """Its stages, in an order in which each finds the tables it reads.
 
         Args:
-            names: names that people gave objects, by object id.
+            dataset: where names lie that people gave.
+            session: what will be labelled.
         """
         ...
 
 
 @dataclass(frozen=True)
 class EmbeddedLabeler:
-    """The labeler that needs no weights: depth and poses in, unnamed objects out.
+    """The labeler in the wheel: small networks and the map, no download.
+
+    Attributes:
+        fuse: how depth becomes a surface.
+        naming: when a name is said.
+    """
+
+    fuse: FuseConfig = field(default_factory=FuseConfig)
+    naming: NamingConfig = field(default_factory=NamingConfig)
+
+    def stages(self, dataset: Dataset, session: str) -> Sequence[engine.Stage]:
+        """Its stages in order."""
+        facts = load("namer").facts
+        cameras = {c.name: c for c in dataset.session(session).cameras}
+        unite = Unite(
+            tuple(facts["classes"]),
+            facts["scale"],
+            prototypes(dataset),
+            cameras,
+            naming=self.naming,
+        )
+        return [
+            Quality(),
+            Fuse(self.fuse),
+            Propose(self.fuse.voxel_size),
+            Discover(self.fuse.voxel_size),
+            unite,
+            Project(reads=("tracks", "proposals")),
+            World(reads=("tracks", "instances", "quality")),
+            Describe(_names(dataset)),
+        ]
+
+
+@dataclass(frozen=True)
+class MapLabeler:
+    """The labeler without any network: depth and poses in, unnamed objects out.
 
     Attributes:
         fuse: how depth becomes a surface.
@@ -91,7 +130,7 @@ class EmbeddedLabeler:
 
     fuse: FuseConfig = field(default_factory=FuseConfig)
 
-    def stages(self, names: Mapping[int, str]) -> Sequence[engine.Stage]:
+    def stages(self, dataset: Dataset, session: str) -> Sequence[engine.Stage]:
         """Its stages in order."""
         return [
             Quality(),
@@ -99,8 +138,26 @@ class EmbeddedLabeler:
             Discover(self.fuse.voxel_size),
             Project(),
             World(),
-            Describe(names),
+            Describe(_names(dataset)),
         ]
+
+
+def prototypes(dataset: Dataset) -> dict[str, tuple[float, ...]]:
+    """Mean embedding of what people have named, by name, over all sessions labelled so far."""
+    named = _names(dataset)
+    sums: dict[str, Any] = {}
+    for session in dataset.sessions():
+        run = dataset.current(session).get("tracks")
+        if run is None or not named:
+            continue
+        tracks = dataset.read_segment("tracks", run, session).select(["track", "embedding"])
+        embedding = dict(zip(*(tracks[c].to_pylist() for c in ("track", "embedding")), strict=True))
+        for row in dataset.table("objects", session).select(["object", "track"]).to_pylist():
+            vector = embedding.get(row["track"])
+            if row["object"] in named and vector:
+                word = named[row["object"]]
+                sums[word] = sums.get(word, 0.0) + np.array(vector, np.float64)
+    return {w: tuple((v / np.linalg.norm(v)).round(6).tolist()) for w, v in sorted(sums.items())}
 
 
 def label(
@@ -139,7 +196,7 @@ def label(
     else:
         opened = [replace(r, name=_session_name(r.name)) for r in opened]
     dataset = Dataset.create(Path(into))
-    how = labeler or EmbeddedLabeler()
+    how = labeler or MapLabeler()
     with engine.no_progress() as silent:
         told = progress or silent
         return [_label_session(dataset, r, how, clip_seconds, workers, told) for r in opened]
@@ -186,7 +243,7 @@ def _label_session(
     done = engine.run(
         dataset,
         info.name,
-        labeler.stages(names),
+        labeler.stages(dataset, info.name),
         lambda rows: read_frames(aligned, rows),
         progress,
         workers,

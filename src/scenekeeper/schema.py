@@ -321,6 +321,24 @@ INSTANCES = pa.schema(
     ]
 )
 
+PROPOSALS = pa.schema(
+    [
+        ("session", pa.string()),
+        ("frame_id", pa.int64()),
+        ("t_ns", pa.int64()),
+        ("proposal", pa.int32()),
+        ("box_xyxy", _BOX),
+        ("mask", pa.binary()),
+        ("height", pa.int32()),
+        ("width", pa.int32()),
+        ("score", pa.float32()),
+        ("depth", pa.float32()),
+        ("keys", pa.list_(pa.int64())),
+        ("embedding", pa.list_(pa.float32())),
+        ("logits", pa.list_(pa.float32())),
+    ]
+)
+
 SURFACE = pa.schema(
     [
         ("session", pa.string()),
@@ -344,6 +362,18 @@ SEGMENTS = pa.schema(
         ("up", _VEC3),
         ("voxel_size", pa.float64()),
         ("keys", pa.list_(pa.int64())),
+    ]
+)
+
+TRACKS = pa.schema(
+    [
+        *SEGMENTS,
+        ("segment", pa.int64()),
+        ("phrase", pa.string()),
+        ("p", pa.float32()),
+        ("embedding", pa.list_(pa.float32())),
+        ("frame_ids", pa.list_(pa.int64())),
+        ("proposals", pa.list_(pa.int32())),
     ]
 )
 
@@ -399,16 +429,34 @@ NAMES = pa.schema(
     ]
 )
 
+CHANGES = pa.schema(
+    [
+        ("session", pa.string()),
+        ("since", pa.string()),
+        ("kind", pa.string()),
+        ("object", pa.int64()),
+        ("new_object", pa.int64()),
+        ("phrase", pa.string()),
+        ("before", _VEC3),
+        ("after", _VEC3),
+        ("score", pa.float32()),
+        ("source", pa.string()),
+    ]
+)
+
 TABLES: Mapping[str, pa.Schema] = {
     "frames": FRAMES,
     "signals": SIGNALS,
     "quality": QUALITY,
     "surface": SURFACE,
     "segments": SEGMENTS,
+    "proposals": PROPOSALS,
+    "tracks": TRACKS,
     "instances": INSTANCES,
     "objects": OBJECTS,
     "relations": RELATIONS,
     "captions": CAPTIONS,
+    "changes": CHANGES,
     "names": NAMES,
 }
 

@@ -184,10 +184,12 @@ def _surfaces(dataset: Dataset, info: SessionInfo) -> Iterator[Surface]:
 
 
 def _segments(dataset: Dataset, session: str) -> pa.Table:
-    run = dataset.current(session).get("segments")
+    runs = dataset.current(session)
+    table = "tracks" if "tracks" in runs else "segments"
+    run = runs.get(table)
     if run is None:
         return SEGMENTS.empty_table()
-    return dataset.read_segment("segments", run, session)
+    return dataset.read_segment(table, run, session)
 
 
 def _paths(info: SessionInfo, index: pa.Table, basis: Float) -> list[list[list[float]]]:

@@ -8,5 +8,6 @@ from __future__ import annotations
 
 from scenekeeper.segment.discover import DiscoverConfig
 from scenekeeper.segment.stages import Discover, Project, ProjectConfig
+from scenekeeper.segment.unite import Unite, UniteConfig
 
-__all__ = ["Discover", "DiscoverConfig", "Project", "ProjectConfig"]
+__all__ = ["Discover", "DiscoverConfig", "Project", "ProjectConfig", "Unite", "UniteConfig"]

@@ -7,6 +7,7 @@ or shiny) the map speaks for it: the nearest mapped voxel on the pixel's ray.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,9 +83,40 @@ def build_lookup(
     return Lookup(all_keys[order], all_tracks[order], size, cloud)
 
 
-def see(
-    frame: Frame, lookup: Lookup, max_depth: float, min_share: float
-) -> list[tuple[int, bytes, tuple[int, int, int, int]]]:
+class Shown(NamedTuple):
+    """A proposal that shows a track in some frame: mask counts, box and objectness."""
+
+    track: int
+    mask: bytes
+    place: tuple[int, int, int, int]
+    score: float
+
+
+Seen = list[tuple[int, bytes, tuple[int, int, int, int]]]
+
+
+def with_proposals(frame: Frame, seen: Seen, shown: list[Shown], things: frozenset[int]) -> Seen:
+    """What the map shows, and what only proposals show.
+
+    A track that the map shows keeps the map's mask. A proposal that a thing's mask covers already
+    is left out.
+    """
+    size = (frame.camera.height, frame.camera.width)
+    mapped = {track for track, _, _ in seen}
+    out = list(seen)
+    own = [counts for track, counts, _ in seen if track in things]
+    for item in sorted(shown, key=lambda s: -s.score):
+        if item.track in mapped:
+            continue
+        if own and masks.iou([item.mask], own, size).max() > 0.5:
+            continue
+        mapped.add(item.track)
+        own.append(item.mask)
+        out.append((item.track, item.mask, masks.box(item.mask, size)))
+    return sorted(out, key=lambda s: s[0])
+
+
+def see(frame: Frame, lookup: Lookup, max_depth: float, min_share: float) -> Seen:
     """Visible segments of a frame.
 
     Args:
@@ -127,11 +159,23 @@ def see(
 
 def labels(
     frame: Frame,
-    seen: list[tuple[int, bytes, tuple[int, int, int, int]]],
+    seen: Seen,
     phrases: dict[int, str],
     scores: dict[int, float],
+    named: dict[int, float] | None = None,
 ) -> Labels:
-    """One frame's :class:`~scenekeeper.schema.Labels` from what :func:`see` found."""
+    """One frame's :class:`~scenekeeper.schema.Labels` from what :func:`see` found.
+
+    Args:
+        frame: the frame.
+        seen: tracks with their masks and boxes.
+        phrases: name of each track.
+        scores: probability that each track is a thing.
+        named: probability that each name is right, of tracks that have been looked at.
+    """
+    p = None
+    if named is not None:
+        p = np.array([scores[t] * named[t] if t in named else np.nan for t, _, _ in seen])
     tracks = [track for track, _, _ in seen]
     return Labels(
         frame.frame_id,
@@ -141,6 +185,7 @@ def labels(
         mask=tuple(counts for _, counts, _ in seen),
         phrase=tuple(phrases[t] for t in tracks),
         score=np.array([scores[t] for t in tracks], np.float32),
+        p=None if p is None else p.astype(np.float32),
         track=np.array(tracks, np.int64),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
@@ -12,7 +13,14 @@ import pyarrow as pa
 from scenekeeper import geometry
 from scenekeeper.schema import SEGMENTS, UNNAMED, Clip, Frame, Labels, instances_table
 from scenekeeper.segment.discover import DiscoverConfig, Segment, discover, without_noise
-from scenekeeper.segment.project import Lookup, build_lookup, labels, see
+from scenekeeper.segment.project import (
+    Lookup,
+    Shown,
+    build_lookup,
+    labels,
+    see,
+    with_proposals,
+)
 from scenekeeper.voxels import Surface
 
 _ORDER = ("thing", "flat", "support", "wall")
@@ -41,6 +49,10 @@ class SessionTables(Protocol):
 
     def each_clip(self, table: str) -> Iterator[pa.Table]:
         """A table clip by clip."""
+        ...
+
+    def of_clip(self, table: str, clip: Clip) -> pa.Table:
+        """One clip of a table."""
         ...
 
 
@@ -103,7 +115,7 @@ class ProjectConfig:
 
 @dataclass(frozen=True)
 class Project:
-    """Clip stage: segments and frames in, instances out."""
+    """Clip stage: segments (or tracks, and the proposals that show them) in, instances out."""
 
     config: ProjectConfig = field(default_factory=ProjectConfig)
     name: str = "segment"
@@ -113,15 +125,18 @@ class Project:
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
-        return {"version": 1, "config": asdict(self.config)}
+        return {"version": 2, "config": asdict(self.config)}
 
     def open(self, clip: Clip, tables: SessionTables) -> ProjectJob:
         """Start on a clip; the lookup is built once per session and shared by its clips."""
-        key = f"{tables.session}/{tables.runs['segments']}"
+        source = self.reads[0]
+        key = f"{tables.session}/{tables.runs[source]}"
         if key not in self._views:
             self._views.clear()
-            self._views[key] = _view(tables.of_session("segments"))
-        return ProjectJob(clip, self.config, self._views[key])
+            self._views[key] = _view(tables.of_session(source))
+        view = self._views[key]
+        shown = _shown(tables.of_clip("proposals", clip), view) if source == "tracks" else {}
+        return ProjectJob(clip, self.config, view, shown)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +144,9 @@ class _View:
     lookup: Lookup
     phrases: dict[int, str]
     scores: dict[int, float]
+    named: dict[int, float]
+    things: frozenset[int]
+    proposed: dict[tuple[int, int], int]
     lookalikes: dict[int, frozenset[int]]
 
 
@@ -139,6 +157,7 @@ class ProjectJob:
     clip: Clip
     config: ProjectConfig
     view: _View
+    shown: Mapping[int, list[Shown]] = field(default_factory=dict)
     frames: list[Labels] = field(default_factory=list)
 
     def infer(self, frame: Frame) -> Frame:
@@ -148,7 +167,8 @@ class ProjectJob:
     def encode(self, frame: Frame) -> Labels:
         """One frame's instances."""
         seen = see(frame, self.view.lookup, self.config.max_depth, self.config.min_share)
-        return labels(frame, seen, self.view.phrases, self.view.scores)
+        seen = with_proposals(frame, seen, self.shown.get(frame.frame_id, []), self.view.things)
+        return labels(frame, seen, self.view.phrases, self.view.scores, self.view.named)
 
     def collect(self, frame: Labels) -> None:
         """Keep one frame's instances."""
@@ -183,12 +203,40 @@ def _view(segments: pa.Table) -> _View:
     tracks = [r["track"] for r in rows]
     grown = [r["kind"] in ("thing", "flat") for r in rows]
     size = rows[0]["voxel_size"] if rows else 1.0
+    mapped = [k for k, r in enumerate(rows) if r.get("segment", 0) != -1]
+    lookup = build_lookup(
+        [keys[k] for k in mapped], [tracks[k] for k in mapped], [grown[k] for k in mapped], size
+    )
     return _View(
-        build_lookup(keys, tracks, grown, size),
-        dict.fromkeys(tracks, UNNAMED),
+        lookup,
+        {r["track"]: r.get("phrase") or UNNAMED for r in rows},
         {r["track"]: r["score"] for r in rows},
+        {r["track"]: r["p"] for r in rows if r.get("p") is not None},
+        frozenset(r["track"] for r in rows if r["kind"] in ("thing", "flat")),
+        {
+            (frame, proposal): r["track"]
+            for r in rows
+            for frame, proposal in zip(
+                r.get("frame_ids") or (), r.get("proposals") or (), strict=True
+            )
+        },
         {r["track"]: _alike(r, rows) for r in rows},
     )
+
+
+def _shown(proposals: pa.Table, view: _View) -> dict[int, list[Shown]]:
+    """Per frame, the proposals that show tracks."""
+    out: dict[int, list[Shown]] = {}
+    columns = ("frame_id", "proposal", "mask", "box_xyxy", "score")
+    for frame, proposal, mask, box, score in zip(
+        *(proposals[c].to_pylist() for c in columns), strict=True
+    ):
+        track = view.proposed.get((frame, proposal))
+        if track is not None:
+            x0, y0, x1, y1 = box
+            place = (math.floor(x0), math.floor(y0), math.ceil(x1), math.ceil(y1))
+            out.setdefault(frame, []).append(Shown(track, mask, place, score))
+    return out
 
 
 def _alike(row: Mapping[str, Any], rows: list[dict[str, Any]]) -> frozenset[int]:

@@ -92,8 +92,6 @@ class Dataset:
         import tomli_w
 
         dataset = cls(path)
-        for table, columns in schema.TABLES.items():
-            dataset._write(path / "empty" / f"{table}.parquet", columns.empty_table())
         dataset.refresh_views()
         facts = {"schema_version": schema.SCHEMA_VERSION, "written_by": "scenekeeper"}
         _write_text(path / "dataset.toml", tomli_w.dumps(facts))
@@ -312,6 +310,10 @@ class Dataset:
 
     def refresh_views(self) -> None:
         """Write ``views.sql`` anew from what is in force."""
+        for table, columns in schema.TABLES.items():
+            empty = self.path / "empty" / f"{table}.parquet"
+            if not empty.exists():  # a dataset of an earlier release lacks the newest tables
+                self._write(empty, columns.empty_table())
         sessions = self.sessions()
         current = {s: self._made(s) for s in sessions}
         named = any((self.path / "labels/names/human").glob("*.parquet"))

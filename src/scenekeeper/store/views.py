@@ -34,7 +34,7 @@ FROM quality_auto q LEFT JOIN (
   FROM instances_auto GROUP BY ALL) i USING (session, frame_id)""",
 }
 
-_PLAIN = ("relations", "captions")
+_PLAIN = ("relations", "captions", "changes")
 _STORED = {
     "names_log": "names",
     "objects_auto": "objects",
@@ -78,7 +78,7 @@ def views_sql(current: Mapping[str, Mapping[str, str]], sessions: list[str], nam
     return "\n".join(lines) + "\n"
 
 
-CLIP_TABLES = frozenset({"quality", "surface", "instances"})
+CLIP_TABLES = frozenset({"quality", "surface", "instances", "proposals"})
 """Tables stored one segment per clip; the others are one segment per session."""
 
 _CLIP = "[0-9][0-9][0-9][0-9][0-9]"

@@ -44,7 +44,7 @@ class SessionTables(Protocol):
 
 @dataclass(frozen=True)
 class World:
-    """Session stage: segments and instances in, objects and relations out."""
+    """Session stage: segments (or tracks) and instances in, objects and relations out."""
 
     name: str = "world"
     reads: tuple[str, ...] = ("segments", "instances", "quality")
@@ -52,13 +52,14 @@ class World:
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
-        return {"version": 1}
+        return {"version": 2}
 
     def reduce(self, tables: SessionTables, run: str) -> Mapping[str, pa.Table]:
         """Make the session's objects; a track that no frame shows becomes none."""
         clips = zip(tables.each_clip("instances"), tables.each_clip("quality"), strict=True)
         sightings = _sightings(clips)
-        rows = [r for r in tables.of_session("segments").to_pylist() if r["track"] in sightings]
+        pieces = tables.of_session(self.reads[0]).to_pylist()
+        rows = [r for r in pieces if r["track"] in sightings and r["keys"]]
         if not rows:
             return {"objects": OBJECTS.empty_table(), "relations": RELATIONS.empty_table()}
         up = np.array(rows[0]["up"])
@@ -204,7 +205,9 @@ def _phrase(
     up: NDArray[np.float64],
     floor: float | None,
 ) -> str:
-    """Name structure by its height alone; everything else stays unnamed."""
+    """What looks say; else structure is named by its height and everything else stays unnamed."""
+    if row.get("phrase", UNNAMED) != UNNAMED:
+        return str(row["phrase"])
     if row["kind"] == "wall":
         return "wall"
     if row["kind"] != "support":

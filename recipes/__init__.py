@@ -1,0 +1,1 @@
+"""How what ships in the wheel was made; nothing here is needed to run it."""

@@ -1,0 +1,99 @@
+"""From what single views say to a name: posteriors, their fusion, and words that people taught."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenekeeper.schema import UNNAMED
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class NamingConfig:
+    """When a name is said.
+
+    Attributes:
+        min_p: fused probability below which a thing is called ``object``.
+        correlation: how alike the errors of two views of one thing are, 0 (each view counts
+            fully) to 1 (all views count as one).
+    """
+
+    min_p: float = 0.6
+    correlation: float = 0.35
+
+
+def posterior(logits: NDArray[np.floating]) -> Float:
+    """Softmax over the last axis, ``float64``."""
+    shifted = np.asarray(logits, np.float64) - np.max(logits, -1, keepdims=True)
+    p = np.exp(shifted)
+    return np.asarray(p / p.sum(-1, keepdims=True), np.float64)
+
+
+def fuse(logits: NDArray[np.floating], weight: NDArray[np.floating], correlation: float) -> Float:
+    """Class posterior ``float64 [C]`` of one thing from several views.
+
+    Views of one thing err alike, so n of them count as ``n / (1 + correlation (n - 1))``
+    independent ones; a geometric mean of their posteriors is raised to that power.
+
+    Args:
+        logits: ``[V, C]`` calibrated logits of the views.
+        weight: ``[V]`` how much each counts.
+        correlation: of the views' errors.
+    """
+    p = np.log(np.maximum(posterior(logits), 1e-6))
+    w = np.asarray(weight, np.float64)
+    total = w.sum()
+    n = total**2 / np.maximum((w**2).sum(), 1e-12)
+    independent = n / (1 + correlation * (n - 1))
+    return posterior(independent * (w @ p) / max(float(total), 1e-12))
+
+
+def say(p: Float, classes: Sequence[str], min_p: float) -> tuple[str, float]:
+    """The name of a thing and its probability; ``object`` when no name is probable enough.
+
+    Of ``object``, the probability is that of the best name being wrong.
+    """
+    best = int(np.argmax(p))
+    if p[best] < min_p:
+        return UNNAMED, float(1 - p[best])
+    return classes[best], float(p[best])
+
+
+def with_prototypes(
+    logits: Float,
+    embedding: Float,
+    classes: Sequence[str],
+    prototypes: Mapping[str, Float],
+    scale: float,
+) -> tuple[Float, tuple[str, ...]]:
+    """Logits of one thing with what people have taught beside the classes.
+
+    A word's prototype is the mean embedding of what people called so. It competes with the
+    classes as one of them; a word that is a class already adds to it.
+
+    Args:
+        logits: ``[C]``.
+        embedding: ``[E]`` unit vector of the thing.
+        classes: C names.
+        prototypes: per word ``[E]`` mean embedding.
+        scale: of similarities, as in the network.
+    """
+    if not prototypes:
+        return logits, tuple(classes)
+    out, names = [np.asarray(logits, np.float64)], list(classes)
+    extra = []
+    for word, mean in prototypes.items():
+        similarity = float(embedding @ mean / max(float(np.linalg.norm(mean)), 1e-9))
+        if word in names:
+            k = names.index(word)
+            out[0] = out[0].copy()
+            out[0][k] = max(out[0][k], scale * similarity)
+        else:
+            names.append(word)
+            extra.append(scale * similarity)
+    return np.concatenate((*out, np.array(extra))), tuple(names)

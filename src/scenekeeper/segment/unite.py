@@ -1,0 +1,384 @@
+"""Make one set of tracks of what the map shows and what the networks propose.
+
+In: the session's segments (pieces of the map) and proposals (masks in single frames). Out: tracks
+with names: segments that proposals confirm and name, things the map has not told apart or has not
+seen, and segments that nothing confirms, which keep a low probability.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from scenekeeper import geometry
+from scenekeeper.naming import NamingConfig, fuse, say, with_prototypes
+from scenekeeper.schema import TRACKS, UNNAMED, Camera
+from scenekeeper.segment.associate import Seen, associate
+from scenekeeper.segment.project import Lookup, build_lookup
+from scenekeeper.voxels import voxel_centers
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+STRUCTURE = ("support", "wall")
+
+
+class SessionTables(Protocol):
+    """What the stage reads of a session; the engine provides it."""
+
+    @property
+    def session(self) -> str:
+        """The session's name."""
+        ...
+
+    def frames(self) -> pa.Table:
+        """The index of frames."""
+        ...
+
+    def of_session(self, table: str) -> pa.Table:
+        """A table of the whole session."""
+        ...
+
+    def each_clip(self, table: str) -> Iterator[pa.Table]:
+        """A table clip by clip."""
+        ...
+
+
+@dataclass(frozen=True)
+class UniteConfig:
+    """When proposals and segments are the same thing.
+
+    Attributes:
+        min_score: proposals below this speak for nothing alone.
+        share: of a proposal's points that must lie on a segment for it to speak of it.
+        parted: share of frames in which several proposals must lie side by side on a segment for
+            it to be several things.
+        min_frames: a thing that the map does not show must be proposed in so many frames.
+        confirmed: share of its frames in which it must be proposed with ``min_score``.
+    """
+
+    min_score: float = 0.4
+    share: float = 0.6
+    parted: float = 0.5
+    min_frames: int = 3
+    confirmed: float = 0.3
+
+
+@dataclass(frozen=True)
+class Unite:
+    """Session stage: segments and proposals in, tracks out.
+
+    Attributes:
+        classes: names of the proposals' logits.
+        scale: of similarities between embeddings, as in the namer.
+        prototypes: mean embedding of what people have named, by name.
+        cameras: calibrations by name.
+        config: when proposals and segments are the same.
+        naming: when a name is said.
+    """
+
+    classes: tuple[str, ...]
+    scale: float
+    prototypes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    cameras: Mapping[str, Camera] = field(default_factory=dict)
+    config: UniteConfig = field(default_factory=UniteConfig)
+    naming: NamingConfig = field(default_factory=NamingConfig)
+    name: str = "unite"
+    reads: tuple[str, ...] = ("segments", "proposals")
+    writes: tuple[str, ...] = ("tracks",)
+
+    def facts(self) -> Mapping[str, Any]:
+        """What the output depends on."""
+        taught = {word: list(v) for word, v in sorted(self.prototypes.items())}
+        return {
+            "version": 1,
+            "classes": list(self.classes),
+            "prototypes": taught,
+            "config": asdict(self.config),
+            "naming": asdict(self.naming),
+        }
+
+    def reduce(self, tables: SessionTables, run: str) -> Mapping[str, pa.Table]:
+        """The session's tracks; segments keep their ids, others count on from there."""
+        segments = tables.of_session("segments").to_pylist()
+        found = _Found.of(tables.each_clip("proposals"), len(self.classes))
+        if not segments and not len(found):
+            return {"tracks": TRACKS.empty_table()}
+        where = _on_segments(segments, found, self.config)
+        parted = _parted(segments, found, where, self.config)
+        rows = []
+        for k, segment in enumerate(segments):
+            if k in parted:
+                continue
+            votes = np.flatnonzero(where == k)
+            votes = votes[_about_all_of(segment, found, votes)]
+            rows.append(self._row(tables.session, segment, found, votes, k))
+        free = np.flatnonzero(_unexplained(segments, found, where, parted))
+        first = max((s["track"] for s in segments), default=-1) + 1
+        alone = self._alone(tables, found, free)
+        for n, members in enumerate(alone):
+            segment = _as_segment(tables.session, first + n, found, members, segments)
+            rows.append(self._row(tables.session, segment, found, members, None))
+        return {"tracks": pa.Table.from_pylist(rows, TRACKS)}
+
+    def _alone(self, tables: SessionTables, found: _Found, free: Int) -> list[Int]:
+        """Proposals, by thing, that no segment explains, where they are seen often enough."""
+        index = tables.frames().to_pylist()
+        by_frame: dict[int, list[int]] = {}
+        for row in free:
+            by_frame.setdefault(int(found.frame_id[row]), []).append(int(row))
+        frames = [
+            self._seen(index[f], found, np.array(by_frame.get(f, []), np.int64))
+            for f in range(len(index))
+            if index[f]["camera"] in self.cameras
+        ]
+        tracks = associate(frames).track
+        members: dict[int, list[int]] = {}
+        shown = [f for f in range(len(index)) if index[f]["camera"] in self.cameras]
+        for f, ids in zip(shown, tracks, strict=True):
+            for row, track in zip(by_frame.get(f, []), ids.tolist(), strict=True):
+                if track >= 0:
+                    members.setdefault(track, []).append(row)
+        kept = (np.array(m, np.int64) for _, m in sorted(members.items()))
+        return [m for m in kept if self._is_there(found, m)]
+
+    def _is_there(self, found: _Found, members: Int) -> bool:
+        good = found.score[members] >= self.config.min_score
+        return bool(
+            len(members) >= self.config.min_frames
+            and good.sum() >= 2
+            and good.mean() >= self.config.confirmed
+        )
+
+    def _seen(self, row: Mapping[str, Any], found: _Found, rows: Int) -> Seen:
+        pose = None if row["pose"] is None else geometry.pose_matrix(row["pose"])
+        return Seen(
+            row["t_ns"],
+            self.cameras[row["camera"]],
+            pose,
+            found.box[rows].astype(np.float64),
+            found.score[rows].astype(np.float64),
+            found.depth[rows].astype(np.float64),
+            np.full(len(rows), -1, np.int64),
+            found.embedding[rows],
+            None,
+        )
+
+    def _row(
+        self,
+        session: str,
+        segment: Mapping[str, Any],
+        found: _Found,
+        votes: Int,
+        origin: int | None,
+    ) -> dict[str, Any]:
+        """One track: where it is, what it is called, and which proposals showed it."""
+        phrase, p, mean = self._name(found, votes)
+        structure = segment["kind"] in STRUCTURE
+        if structure and p < 0.8:
+            phrase = UNNAMED  # a level surface is a table only when looks say so clearly
+        return {
+            **segment,
+            "session": session,
+            "score": _score(segment, found, votes),
+            "segment": -1 if origin is None else segment["track"],
+            "phrase": phrase,
+            "p": p if len(votes) else None,
+            "embedding": mean,
+            "frame_ids": found.frame_id[votes].tolist(),
+            "proposals": found.proposal[votes].tolist(),
+        }
+
+    def _name(self, found: _Found, votes: Int) -> tuple[str, float, list[float]]:
+        if not len(votes):
+            return UNNAMED, 0.0, []
+        side = np.sqrt(_areas(found.box[votes]))
+        weight = found.score[votes] * np.clip(side / 40, 0.1, 1)
+        p = fuse(found.logits[votes], weight, self.naming.correlation)
+        mean = (weight[:, None] * found.embedding[votes]).sum(0)
+        mean = mean / max(float(np.linalg.norm(mean)), 1e-9)
+        names: Sequence[str] = self.classes
+        if self.prototypes:
+            taught = {w: np.array(v) for w, v in self.prototypes.items()}
+            logits, names = with_prototypes(np.log(p), mean, self.classes, taught, self.scale)
+            p = np.exp(logits - logits.max())
+            p = p / p.sum()
+        phrase, sure = say(p, names, self.naming.min_p)
+        return phrase, sure, mean.tolist()
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """All proposals of a session as columns."""
+
+    frame_id: Int
+    proposal: Int
+    box: NDArray[np.float32]
+    size: Int
+    score: NDArray[np.float32]
+    depth: NDArray[np.float32]
+    keys: list[Int]
+    embedding: NDArray[np.float32]
+    logits: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    @classmethod
+    def of(cls, clips: Iterator[pa.Table], n_classes: int) -> _Found:
+        table = pa.concat_tables([_light(c) for c in clips] or [])
+        n = len(table)
+
+        def numbers(name: str, dtype: Any) -> Any:
+            return table[name].to_numpy(zero_copy_only=False).astype(dtype)
+
+        def lists(name: str) -> list[Any]:
+            return [np.asarray(v, np.int64) for v in table[name].to_pylist()]
+
+        flat = {
+            name: np.array(table[name].combine_chunks().flatten(), np.float32)
+            for name in ("box_xyxy", "embedding", "logits")
+        }
+        return cls(
+            numbers("frame_id", np.int64),
+            numbers("proposal", np.int64),
+            flat["box_xyxy"].reshape(n, 4),
+            np.stack((numbers("height", np.int64), numbers("width", np.int64)), 1),
+            numbers("score", np.float32),
+            numbers("depth", np.float32),
+            lists("keys"),
+            flat["embedding"].reshape(n, -1) if n else np.zeros((0, 1), np.float32),
+            flat["logits"].reshape(n, n_classes),
+        )
+
+
+def _light(clip: pa.Table) -> pa.Table:
+    """The columns that tracks are made from; masks stay on disk."""
+    return clip.drop_columns(["mask", "session", "t_ns"])
+
+
+def _on_segments(segments: Sequence[Mapping[str, Any]], found: _Found, config: UniteConfig) -> Int:
+    """``int64 [N]`` the segment that most of a proposal lies on; -1 = none."""
+    lookup = _lookup(segments)
+    out = np.full(len(found), -1, np.int64)
+    for k, keys in enumerate(found.keys):
+        if not len(keys) or not len(lookup.keys):
+            continue
+        at = np.minimum(np.searchsorted(lookup.keys, keys), len(lookup.keys) - 1)
+        own = lookup.track[at][lookup.keys[at] == keys]
+        if len(own):
+            most = np.bincount(own).argmax()
+            if (own == most).sum() >= config.share * len(keys):
+                out[k] = most
+    return out
+
+
+def _lookup(segments: Sequence[Mapping[str, Any]]) -> Lookup:
+    """Whose voxel is whose, by position in the list of segments."""
+    keys = [np.array(s["keys"], np.int64) for s in segments]
+    grown = [s["kind"] not in STRUCTURE for s in segments]
+    size = segments[0]["voxel_size"] if segments else 1.0
+    return build_lookup(keys, list(range(len(segments))), grown, size)
+
+
+def _parted(
+    segments: Sequence[Mapping[str, Any]], found: _Found, where: Int, config: UniteConfig
+) -> set[int]:
+    """Segments that are several things: good proposals lie side by side on them again and again."""
+    out = set()
+    for k, segment in enumerate(segments):
+        rows = np.flatnonzero((where == k) & (found.score >= config.min_score))
+        if segment["kind"] in STRUCTURE or len(rows) < 4:
+            continue
+        frames = [rows[found.frame_id[rows] == f] for f in np.unique(found.frame_id[rows])]
+        apart = [_side_by_side(found.box[r]) for r in frames]
+        if len(frames) >= config.min_frames and np.mean(apart) >= config.parted:
+            out.add(k)
+    return out
+
+
+def _side_by_side(boxes: NDArray[np.float32]) -> bool:
+    """Whether two of the boxes are of comparable size and hardly overlap."""
+    if len(boxes) < 2:
+        return False
+    area = _areas(boxes)
+    iou = geometry.box_iou(boxes, boxes)
+    alike = np.minimum(area[:, None], area[None]) > 0.25 * np.maximum(area[:, None], area[None])
+    return bool((np.triu(alike & (iou < 0.15), 1)).any())
+
+
+def _about_all_of(segment: Mapping[str, Any], found: _Found, rows: Int) -> NDArray[np.bool_]:
+    """Which proposals speak of the whole segment, not of a part of it or of what lies on it.
+
+    Their longer side must be comparable to what the segment's box would measure in the picture.
+    """
+    if not len(rows):
+        return np.zeros(0, np.bool_)
+    box = found.box[rows]
+    side = np.maximum(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1]).astype(np.float64)
+    height, width = found.size[rows].T
+    cut = (box[:, 0] <= 2) | (box[:, 1] <= 2) | (box[:, 2] >= width - 2) | (box[:, 3] >= height - 2)
+    metric = side * np.nan_to_num(found.depth[rows], nan=1.0) / (0.9 * width)
+    extent = np.sort(np.array(segment["extent"], np.float64))
+    low = 0.35 if segment["kind"] in STRUCTURE else 0.5
+    enough = metric >= low * extent[1]
+    return np.asarray(enough | (cut & (metric >= 0.6 * low * extent[1])), np.bool_)
+
+
+def _unexplained(
+    segments: Sequence[Mapping[str, Any]], found: _Found, where: Int, parted: set[int]
+) -> NDArray[np.bool_]:
+    """Proposals that no segment stands for: on nothing, on a parted one, or lying on structure."""
+    out = where < 0
+    for k, segment in enumerate(segments):
+        rows = np.flatnonzero(where == k)
+        if k in parted:
+            out[rows] = True
+        elif segment["kind"] in STRUCTURE:
+            out[rows] = ~_about_all_of(segment, found, rows)
+    return out
+
+
+def _score(segment: Mapping[str, Any], found: _Found, votes: Int) -> float:
+    """Probability that there is such a thing: the map's word and the best of the proposals'."""
+    if not len(votes):
+        return 0.5 * float(segment["score"])
+    best = np.sort(found.score[votes])[-5:]
+    return float(1 - (1 - best.mean()) * (1 - 0.5 * segment["score"]))
+
+
+def _as_segment(
+    session: str,
+    track: int,
+    found: _Found,
+    members: Int,
+    segments: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """What is known of a thing that the map does not show."""
+    keys = np.unique(np.concatenate([found.keys[m] for m in members]))
+    up = segments[0]["up"] if segments else [0.0, 0.0, 1.0]
+    size = segments[0]["voxel_size"] if segments else 0.012
+    extent = [0.0, 0.0, 0.0]
+    if len(keys):
+        _, box, _ = geometry.upright_box(voxel_centers(keys, size), np.array(up))
+        extent = box.tolist()
+    return {
+        "session": session,
+        "track": track,
+        "kind": "thing",
+        "score": 0.0,
+        "extent": extent,
+        "rgb": [128, 128, 128],
+        "up": up,
+        "voxel_size": size,
+        "keys": keys.tolist(),
+    }
+
+
+def _areas(boxes: NDArray[np.float32]) -> Float:
+    return np.asarray((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]), np.float64)

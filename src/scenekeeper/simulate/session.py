@@ -1,0 +1,204 @@
+"""One visit of a robot to a home, as a recording that is rendered when it is read.
+
+In: a home, a movement, a sensor. Out: a :class:`~scenekeeper.recording.base.Recording`, which any
+writer writes, and the exact scene behind each of its frames.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+
+from scenekeeper.recording.base import (
+    POSE_NAMES,
+    Encoded,
+    Images,
+    Recording,
+    Signal,
+    View,
+)
+from scenekeeper.schema import Camera
+from scenekeeper.simulate.home import Home
+from scenekeeper.simulate.motion import Motion
+from scenekeeper.simulate.render import Lighting, Scene, assemble, film, light, see
+from scenekeeper.simulate.sensor import Sensor, drifted, picture, pose_between, sense_depth
+from scenekeeper.simulate.textures import textures
+
+Float = NDArray[np.float64]
+
+JPEG_QUALITY = 93
+EPOCH_NS = 1_767_261_600_000_000_000
+"""First visits begin on 2026-01-01 at 10 o'clock, each later one a day later."""
+
+DAY_NS = 86_400_000_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Visit:
+    """Everything about one visit; equal arguments give equal bytes.
+
+    Attributes:
+        name: of the session.
+        home: as it is during the visit.
+        motion: of the camera and the robot.
+        camera: calibration, without distortion.
+        sensor: its faults.
+        fps: pictures per second.
+        seed: of the sensor's noise.
+        day: of the visit; 0 = the first.
+        pose_noise: standard deviations of the recorded poses, metres and radians.
+        finer: looks per pixel and axis; 2 is smooth, 1 is quick.
+        textures: seed of the texture pool.
+        task: recorded instruction.
+    """
+
+    name: str
+    home: Home
+    motion: Motion
+    camera: Camera
+    sensor: Sensor = field(default_factory=Sensor)
+    fps: float = 10.0
+    seed: int = 0
+    day: int = 0
+    pose_noise: tuple[float, float] = (0.0, 0.0)
+    finer: int = 2
+    textures: int = 0
+    task: str | None = None
+
+    @cached_property
+    def t_ns(self) -> NDArray[np.int64]:
+        """Capture times ``int64 [N]``, within the movement."""
+        period = round(1e9 / self.fps)
+        return np.arange(0, int(self.motion.t_ns[-1]) + 1, period, dtype=np.int64) + self.start_ns
+
+    @property
+    def start_ns(self) -> int:
+        """When the visit begins."""
+        return EPOCH_NS + self.day * DAY_NS
+
+    @cached_property
+    def scene(self) -> Scene:
+        """The home, ready to be drawn."""
+        return assemble(self.home.parts(), textures(self.textures))
+
+    @cached_property
+    def lighting(self) -> Lighting:
+        """The home's lamps and shadows."""
+        return light(self.scene, self.home.lamps, self.home.ambient)
+
+    def pose(self, row: int) -> Float:
+        """Exact ``T_world_camera`` ``[4, 4]`` of one picture."""
+        return np.asarray(self._pose_at(int(self.t_ns[row]) - self.start_ns), np.float64)
+
+    @cached_property
+    def _pose_at(self):  # type: ignore[no-untyped-def]
+        return pose_between(self.motion.t_ns, self.motion.poses)
+
+    def rgb(self, row: int) -> NDArray[np.uint8]:
+        """One picture ``uint8 [H, W, 3]`` as the sensor gives it, before it is compressed."""
+        start = int(self.t_ns[row]) - self.start_ns
+        return picture(
+            lambda camera, T: film(self.scene, self.lighting, camera, T, self.finer),
+            self.camera,
+            lambda ms: self._pose_at(start + round(1e6 * ms)),
+            self.sensor,
+            np.random.default_rng([self.seed, self.day, row, 0]),
+        )
+
+    def depth(self, row: int) -> NDArray[np.float32]:
+        """One depth image ``float32 [H, W]`` metres as the sensor gives it."""
+        shot = see(self.scene, self.camera, self.pose(row))
+        rng = np.random.default_rng([self.seed, self.day, row, 1])
+        return sense_depth(shot.depth, self.camera, self.sensor, rng)
+
+    def recording(self, path: Path = Path()) -> Recording:
+        """The visit as a recording; pictures are rendered when they are read."""
+        times = self.motion.t_ns + self.start_ns
+        noise = np.random.default_rng([self.seed, self.day, 2])
+        poses = drifted(times, self.motion.poses, *self.pose_noise, noise)
+        view = View(
+            self.camera,
+            Images(self.t_ns, _Color(self)),
+            Images(self.t_ns, _Depth(self)),
+            poses=Signal(f"{self.camera.name}/pose", "pose", times, poses, POSE_NAMES),
+        )
+        return Recording(
+            self.name,
+            path,
+            "simulated",
+            (view,),
+            self._signals(times),
+            self.task,
+            ("rendered by scenekeeper simulate; not a real place",),
+            self._content(),
+        )
+
+    def _signals(self, times: NDArray[np.int64]) -> Mapping[str, Signal]:
+        m = self.motion
+        if not m.joint_names:
+            return {}
+        return {
+            "/joint_states": Signal("/joint_states", "joint_state", times, m.joints, m.joint_names),
+            "/action": Signal("/action", "action", times, m.actions, m.action_names),
+        }
+
+    def _content(self) -> str:
+        facts = (self.name, self.home.seed, self.camera, self.sensor, self.fps, self.seed)
+        facts_ = (*facts, self.day, self.pose_noise, self.finer, self.textures)
+        digest = hashlib.sha256(repr(facts_).encode())
+        digest.update(self.motion.poses.tobytes())
+        for thing in self.home.things:
+            digest.update(f"{thing.id} {thing.look}".encode() + thing.T_world_thing.tobytes())
+        return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True, eq=False)
+class _Color:
+    """Pictures as JPEG files that exist once they are looked at."""
+
+    visit: Visit
+
+    def __len__(self) -> int:
+        return len(self.visit.t_ns)
+
+    def read(self, rows: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
+        for row in rows:
+            yield simplejpeg.decode_jpeg(self.encoded(row).data, colorspace="RGB")
+
+    def encoded(self, row: int) -> Encoded:
+        pixels = np.ascontiguousarray(self.visit.rgb(row))
+        data = simplejpeg.encode_jpeg(
+            pixels, JPEG_QUALITY, colorspace="RGB", colorsubsampling="420"
+        )
+        return Encoded(data, "jpeg")
+
+
+@dataclass(frozen=True, eq=False)
+class _Depth:
+    """Depth images that exist once they are looked at."""
+
+    visit: Visit
+
+    def __len__(self) -> int:
+        return len(self.visit.t_ns)
+
+    def read(self, rows: Sequence[int]) -> Iterator[NDArray[np.float32]]:
+        for row in rows:
+            yield self.visit.depth(row)
+
+    def encoded(self, row: int) -> Encoded | None:
+        return None
+
+
+def pinhole(name: str, width: int, height: int, degrees: float = 62.0) -> Camera:
+    """A camera of a horizontal field of view, its principal point in the middle."""
+    f = width / 2 / np.tan(np.radians(degrees) / 2)
+    K = np.array([[f, 0, (width - 1) / 2], [0, f, (height - 1) / 2], [0, 0, 1.0]])
+    return Camera(name, width, height, K)

@@ -1,0 +1,341 @@
+"""What is really there: the exact labels of simulated visits, as an ordinary labelled dataset.
+
+Instances carry, among their signals, how much of the thing is visible and the box of the whole of
+it; objects keep their ids from visit to visit; relations, captions and changes are what was built.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from scenekeeper import masks
+from scenekeeper.geometry import box_corners
+from scenekeeper.recording.base import Recording
+from scenekeeper.recording.frames import frame_index, signal_rows
+from scenekeeper.schema import (
+    CAPTIONS,
+    CHANGES,
+    OBJECTS,
+    RELATIONS,
+    Labels,
+    instances_table,
+)
+from scenekeeper.simulate.changes import Change
+from scenekeeper.simulate.home import Home, Thing
+from scenekeeper.simulate.render import see, see_whole
+from scenekeeper.simulate.session import Visit
+from scenekeeper.store import Dataset, SessionInfo
+
+Float = NDArray[np.float64]
+Rows = list[dict[str, object]]
+
+RUN = "truth"
+MIN_PIXELS = 12
+"""What shows fewer pixels than this is not in the picture, as far as labels go."""
+
+STRUCTURE_ID = 1_000_000
+"""Structure has the ids from here on, one per kind: it is the same floor in every room."""
+
+NEXT_TO = 0.25
+"""Metres between outlines within which two things on one support are next to each other."""
+
+CLIP_SECONDS = 10.0
+
+
+def write_truth(
+    dataset: Dataset,
+    visit: Visit,
+    recording: Recording,
+    before: Visit | None = None,
+    changes: Sequence[Change] = (),
+) -> None:
+    """Add the exact labels of one visit to a dataset.
+
+    Args:
+        dataset: where to.
+        visit: what was simulated.
+        recording: the recording that was written of it, whose frames the labels are for.
+        before: the visit before it.
+        changes: what was done to the home between the two.
+    """
+    index = frame_index(recording)
+    clips = _clip_bounds(index["t_ns"].to_numpy())
+    info = SessionInfo(
+        recording.name,
+        str(recording.path.resolve()),
+        recording.format,
+        recording.content,
+        tuple(view.camera for view in recording.views),
+        clips,
+        recording.task,
+        ("ground truth of a simulation",),
+    )
+    dataset.add_session(info, index, signal_rows(recording))
+    seen = _Seen({}, {}, {}, {})
+    for k in range(info.n_clips):
+        clip = info.clip(k)
+        frames = [_labels(visit, row, seen) for row in range(clip.start, clip.stop)]
+        flags = [f for _, f in frames]
+        table = instances_table(info.name, [f for f, _ in frames], flags)
+        dataset.write_segment(table, "instances", RUN, info.name, k)
+    rows = {
+        "objects": pa.Table.from_pylist(_objects(visit, seen), OBJECTS),
+        "relations": pa.Table.from_pylist(_relations(visit, seen), RELATIONS),
+        "captions": pa.Table.from_pylist(_captions(visit, seen), CAPTIONS),
+        "changes": pa.Table.from_pylist(_changes(visit, before, changes), CHANGES),
+    }
+    for name, table in rows.items():
+        dataset.write_segment(table, name, RUN, info.name)
+    facts = {"stage": "simulate", "seed": visit.home.seed, "content": recording.content}
+    for name in ("instances", *rows):
+        dataset.describe_run(name, RUN, facts)
+    dataset.set_current(info.name, dict.fromkeys(("instances", *rows), RUN))
+
+
+@dataclass
+class _Seen:
+    """What has come into view so far.
+
+    Attributes:
+        frames: per object id the frames that show it.
+        pixels: per object id the pixels that each of these frames shows.
+        ids: per frame the ids of what it shows.
+        times: per frame its time.
+    """
+
+    frames: dict[int, list[int]]
+    pixels: dict[int, list[int]]
+    ids: dict[int, list[int]]
+    times: dict[int, int]
+
+
+def _labels(visit: Visit, row: int, seen: _Seen) -> tuple[Labels, list[list[str]]]:
+    """Exact instances of one picture and their flags."""
+    camera, T = visit.camera, visit.pose(row)
+    shot, whole = see(visit.scene, camera, T), see_whole(visit.scene, camera, T)
+    size = (camera.height, camera.width)
+    t_ns = int(visit.t_ns[row])
+    rows: list[dict[str, object]] = []
+    flags: list[list[str]] = []
+    shown = [i for i in np.unique(shot.ids).tolist() if i != 0]
+    looks = Counter(visit.home.thing(i).look for i in shown if i > 0)
+    for i in shown:
+        mask = shot.ids == i
+        pixels = int(mask.sum())
+        if pixels < MIN_PIXELS:
+            continue
+        depth = float(np.median(shot.depth[mask]))
+        counts = masks.encode(mask)
+        facts: dict[str, float] = {"distance": depth, "visible": 1.0}
+        marks: list[str] = []
+        if i > 0:
+            k = int(np.searchsorted(whole.ids, i))
+            box = whole.box_xyxy[k]
+            facts["visible"] = min(1.0, pixels / max(1, int(whole.pixels[k])))
+            facts |= {
+                f"whole_{n}": float(v) for n, v in zip(("x0", "y0", "x1", "y1"), box, strict=True)
+            }
+            marks = _marks(visit.home.thing(i), facts, box, size, looks)
+        rows.append({"id": i if i > 0 else STRUCTURE_ID - i, "mask": counts, "facts": facts})
+        flags.append(marks)
+    ids = [int(r["id"]) for r in rows]  # type: ignore[call-overload]
+    names = sorted({n for r in rows for n in r["facts"]})  # type: ignore[attr-defined]
+    seen.ids[row], seen.times[row] = ids, t_ns
+    for r, i in zip(rows, ids, strict=True):
+        seen.frames.setdefault(i, []).append(row)
+        seen.pixels.setdefault(i, []).append(masks.area(r["mask"]))  # type: ignore[arg-type]
+    labels = Labels(
+        row,
+        t_ns,
+        size,
+        np.array([masks.box(r["mask"], size) for r in rows], np.float32).reshape(-1, 4),  # type: ignore[arg-type]
+        mask=tuple(r["mask"] for r in rows),  # type: ignore[misc]
+        phrase=tuple(_phrase(visit.home, i) for i in ids),
+        score=np.ones(len(rows), np.float32),
+        p=np.ones(len(rows), np.float32),
+        track=np.array(ids, np.int64),
+        signals={
+            n: np.array([r["facts"].get(n, np.nan) for r in rows], np.float32)  # type: ignore[attr-defined]
+            for n in names
+        },
+        status=("verified",) * len(rows),
+    )
+    return labels, flags
+
+
+def _marks(
+    thing: Thing,
+    facts: Mapping[str, float],
+    box: Float,
+    size: tuple[int, int],
+    looks: Mapping[int, int],
+) -> list[str]:
+    x0, y0, x1, y1 = box
+    checks = {
+        "truncated": x0 < 0 or y0 < 0 or x1 > size[1] or y1 > size[0],
+        "occluded": facts["visible"] < 0.7,
+        "lookalike": looks[thing.look] > 1,
+    }
+    return [name for name, found in checks.items() if found]
+
+
+def _phrase(home: Home, id: int) -> str:
+    return home.thing(id).family.phrase if id < STRUCTURE_ID else home.structure[STRUCTURE_ID - id]
+
+
+# --- objects and relations ------------------------------------------------------------------------
+
+
+def _objects(visit: Visit, seen: _Seen) -> Rows:
+    return [_object(visit, id, seen) for id in sorted(seen.frames)]
+
+
+def _object(visit: Visit, id: int, seen: _Seen) -> dict[str, object]:
+    frames = seen.frames[id]
+    best = np.argsort(-np.array(seen.pixels[id]), kind="stable")[:4]
+    if id < STRUCTURE_ID:
+        thing = visit.home.thing(id)
+        center, extent, R = thing.center, thing.extent, thing.T_world_thing[:3, :3]
+        rgb = np.array(thing.model.materials[0].rgb)
+        kind = "flat" if extent[2] < 0.02 and thing.family.mobility == "movable" else "thing"
+    else:
+        kind = "wall" if visit.home.structure[STRUCTURE_ID - id] == "wall" else "support"
+        center, extent, R = _structure_box(visit.home, kind)
+        rgb = np.full(3, 0.7)
+    return {
+        "session": visit.name,
+        "object": id,
+        "track": id,
+        "phrase": _phrase(visit.home, id),
+        "kind": kind,
+        "score": 1.0,
+        "center": center.tolist(),
+        "extent": extent.tolist(),
+        "R_world_box": R.ravel().tolist(),
+        "rgb": np.clip(255 * rgb ** (1 / 2.2), 0, 255).astype(np.uint8).tolist(),
+        "frames": len(frames),
+        "first_t_ns": seen.times[frames[0]],
+        "last_t_ns": seen.times[frames[-1]],
+        "best_frame_ids": [frames[int(k)] for k in best],
+        "status": "verified",
+    }
+
+
+def _structure_box(home: Home, kind: str) -> tuple[Float, Float, Float]:
+    rooms = home.rooms
+    x0, x1 = min(r.x0 for r in rooms), max(r.x1 for r in rooms)
+    y0, y1 = min(r.y0 for r in rooms), max(r.y1 for r in rooms)
+    height = rooms[0].height if kind == "wall" else 0.01
+    center = np.array([(x0 + x1) / 2, (y0 + y1) / 2, height / 2 if kind == "wall" else -0.005])
+    return center, np.array([x1 - x0, y1 - y0, height]), np.eye(3)
+
+
+def _relations(visit: Visit, seen: _Seen) -> Rows:
+    """What carries what, and what stands next to what, among things that were seen."""
+    floor = next(STRUCTURE_ID - i for i, name in visit.home.structure.items() if name == "floor")
+    wall = next(STRUCTURE_ID - i for i, name in visit.home.structure.items() if name == "wall")
+    said: list[tuple[int, str, int]] = []
+    things = [t for t in visit.home.things if t.id in seen.frames]
+    for thing in things:
+        if thing.carrier is not None:
+            said.append((thing.id, thing.carried, thing.carrier))
+        elif thing.carried == "attached":
+            said.append((thing.id, "attached to", wall))
+        else:
+            said.append((thing.id, "on", floor))
+    said += [
+        (a.id, "next to", b.id)
+        for k, a in enumerate(things)
+        for b in things[k + 1 :]
+        if a.carrier is not None and a.carrier == b.carrier and _gap(a, b) < NEXT_TO
+    ]
+    return [
+        {
+            "session": visit.name,
+            "subject": a,
+            "predicate": how,
+            "object": b,
+            "score": 1.0,
+            "source": "truth",
+        }
+        for a, how, b in sorted(said)
+        if b in seen.frames
+    ]
+
+
+def _gap(a: Thing, b: Thing) -> float:
+    """Metres between the upright boxes around two things, seen from above; inf on other levels."""
+    (low_a, high_a), (low_b, high_b) = _around(a), _around(b)
+    if low_a[2] > high_b[2] or low_b[2] > high_a[2]:
+        return float("inf")
+    apart = np.maximum(np.maximum(low_a - high_b, low_b - high_a)[:2], 0)
+    return float(np.linalg.norm(apart))
+
+
+def _around(thing: Thing) -> tuple[Float, Float]:
+    corners = box_corners(thing.center, thing.extent, thing.T_world_thing[:3, :3])
+    return corners.min(0), corners.max(0)
+
+
+def _captions(visit: Visit, seen: _Seen) -> Rows:
+    """One plain sentence per frame: the largest things in view and what they are on."""
+    carried = {t.id: (t.carried, t.carrier) for t in visit.home.things if t.carrier is not None}
+    rows = []
+    for row, ids in seen.ids.items():
+        shown = [i for i in ids if i < STRUCTURE_ID]
+        parts = []
+        for i in shown[:12]:
+            how, on = carried.get(i, ("on", None))
+            place = f" {how} a {_phrase(visit.home, on)}" if on in shown else ""
+            parts.append(f"a {_phrase(visit.home, i)}{place}")
+        text = ", ".join(parts) if parts else "nothing but floor and walls"
+        rows.append(
+            {
+                "session": visit.name,
+                "frame_id": row,
+                "t_ns": seen.times[row],
+                "text": text,
+                "source": "truth",
+                "status": "verified",
+            }
+        )
+    return rows
+
+
+def _changes(visit: Visit, before: Visit | None, changes: Sequence[Change]) -> Rows:
+    if before is None:
+        return []
+    rows = []
+    for c in changes:
+        old = None if c.kind == "added" else before.home.thing(c.thing)
+        now = None if c.kind == "taken" else visit.home.thing(c.new_thing or c.thing)
+        known = old or now
+        assert known is not None
+        rows.append(
+            {
+                "session": visit.name,
+                "since": before.name,
+                "kind": c.kind,
+                "object": c.thing,
+                "new_object": c.new_thing,
+                "phrase": known.family.phrase,
+                "before": None if old is None else old.center.tolist(),
+                "after": None if now is None else now.center.tolist(),
+                "score": 1.0,
+                "source": "truth",
+            }
+        )
+    return rows
+
+
+def _clip_bounds(t_ns: NDArray[np.int64]) -> tuple[int, ...]:
+    if not len(t_ns):
+        return (0,)
+    number = ((t_ns - t_ns[0]) / (CLIP_SECONDS * 1e9)).astype(np.int64)
+    return (*np.flatnonzero(np.diff(number, prepend=-1)).tolist(), len(t_ns))

@@ -1,0 +1,125 @@
+"""Simulated visits as recordings with their truth: the same bytes, exact labels, stable ids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scenekeeper import masks
+from scenekeeper.errors import ScenekeeperError
+from scenekeeper.recording import open_recording
+from scenekeeper.recording.frames import frame_index, read_frames
+from scenekeeper.simulate.produce import TRUTH, Scenario, simulate, visits_of
+from scenekeeper.simulate.render import see
+from scenekeeper.simulate.truth import STRUCTURE_ID
+from scenekeeper.store import open_dataset
+
+SCENARIO = Scenario(
+    rooms=("kitchen",), seconds=1.0, fps=5, size=(96, 72), visits=2, finer=1, clutter=0.6
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("simulated")
+    simulate(out, [5], "mcap", SCENARIO)
+    return out
+
+
+def test_the_same_seed_gives_the_same_bytes(made: Path, tmp_path: Path) -> None:
+    again = simulate(tmp_path, [5], "mcap", SCENARIO)
+    for path in again:
+        assert path.read_bytes() == (made / path.name).read_bytes()
+
+
+def test_what_is_there_is_not_made_again(made: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in made.rglob("*.mcap")}
+    simulate(made, [5], "mcap", SCENARIO)
+    assert before == {p: p.stat().st_mtime_ns for p in made.rglob("*.mcap")}
+
+
+@pytest.mark.parametrize("format", ["mcap", "rgbd"])
+def test_a_recording_reads_back_as_it_was_simulated(tmp_path: Path, format: str) -> None:
+    path = simulate(tmp_path, [5], format, SCENARIO)[0]
+    visit, _ = visits_of(5, SCENARIO)[0]
+    frames = list(read_frames(r := open_recording(path), frame_index(r)))
+    simulated = visit.recording()
+    colors = simulated.views[0].rgb.source.read(range(len(visit.t_ns)))
+    assert [f.t_ns for f in frames] == visit.t_ns.tolist()
+    for row, (frame, color) in enumerate(zip(frames, colors, strict=True)):
+        assert np.array_equal(frame.rgb, color)
+        assert frame.depth == pytest.approx(visit.depth(row), abs=1e-4)
+        assert frame.T_world_camera == pytest.approx(visit.pose(row), abs=1e-9)
+        assert frame.camera.intrinsics == pytest.approx(visit.camera.intrinsics)
+
+
+def test_joints_and_actions_are_recorded_at_their_own_rate(made: Path) -> None:
+    recording = open_recording(made / "home-00005-visit-1.mcap")
+    joints = recording.signals["/joint_states"]
+    assert "head_pan" in joints.names and len(joints) == 101
+    assert recording.signals["/action"].kind == "action"
+    assert recording.task == "look around the kitchen"
+
+
+def test_true_masks_are_the_renderers(made: Path) -> None:
+    truth = open_dataset(made / TRUTH)
+    visit, _ = visits_of(5, SCENARIO)[0]
+    for row, labels in enumerate(truth.labels(visit.name)):
+        shot = see(visit.scene, visit.camera, visit.pose(row))
+        assert labels.track is not None and len(labels) > 3
+        for k, track in enumerate(labels.track.tolist()):
+            own = shot.ids == (track if track < STRUCTURE_ID else STRUCTURE_ID - track)
+            counts = labels.mask[k]
+            assert counts is not None
+            assert np.array_equal(masks.decode(counts, labels.size), own)
+        assert set(labels.status) == {"verified"}
+        visible = labels.signals["visible"]
+        assert ((visible > 0) & (visible <= 1)).all()
+
+
+def test_a_box_of_a_whole_thing_holds_its_visible_box(made: Path) -> None:
+    truth = open_dataset(made / TRUTH)
+    for labels in truth.labels("home-00005-visit-1"):
+        whole = np.stack([labels.signals[f"whole_{n}"] for n in ("x0", "y0", "x1", "y1")], 1)
+        known = np.isfinite(whole).all(1)
+        assert (whole[known, :2] <= labels.box_xyxy[known, :2] + 1).all()
+        assert (whole[known, 2:] >= labels.box_xyxy[known, 2:] - 1.5).all()
+
+
+def test_things_keep_their_ids_from_visit_to_visit_and_changes_are_told(made: Path) -> None:
+    truth = open_dataset(made / TRUTH)
+    first, second = truth.sessions()
+    phrases = [
+        {r["object"]: r["phrase"] for r in truth.table("objects", s).to_pylist()}
+        for s in (first, second)
+    ]
+    both = phrases[0].keys() & phrases[1].keys()
+    assert both and all(phrases[0][i] == phrases[1][i] for i in both)
+    changes = truth.table("changes", second).to_pylist()
+    assert {c["kind"] for c in changes} >= {"moved", "taken", "added", "swapped"}
+    assert all(c["since"] == first for c in changes)
+    for c in changes:
+        assert (c["before"] is None) == (c["kind"] == "added")
+        assert (c["after"] is None) == (c["kind"] == "taken")
+
+
+def test_true_relations_say_what_carries_what(made: Path) -> None:
+    truth = open_dataset(made / TRUTH)
+    session = truth.sessions()[0]
+    home = visits_of(5, SCENARIO)[0][0].home
+    rows = truth.table("relations", session).to_pylist()
+    said = {(r["subject"], r["predicate"], r["object"]) for r in rows}
+    carried = [(s, p, o) for s, p, o in said if p in ("on", "in") and o < STRUCTURE_ID]
+    assert carried
+    for subject, predicate, object_ in carried:
+        thing = home.thing(subject)
+        assert (thing.carried, thing.carrier) == (predicate, object_)
+
+
+def test_unknown_formats_and_impossible_scenarios_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ScenekeeperError, match="no recording format 'avi'.*mcap"):
+        simulate(tmp_path, [1], "avi")
+    with pytest.raises(ScenekeeperError, match="Give positive numbers"):
+        Scenario(seconds=0)
