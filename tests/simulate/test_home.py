@@ -90,7 +90,7 @@ def test_several_rooms_share_walls_with_doorways() -> None:
     "arguments", [{"kinds": []}, {"clutter": -1.0}, {"randomise": 1.5}], ids=str
 )
 def test_impossible_homes_are_refused(arguments: dict) -> None:
-    with pytest.raises(ValueError, match="room|out of range"):
+    with pytest.raises(ValueError, match=r"room|out of range"):
         furnish(0, **arguments)
 
 

@@ -119,7 +119,7 @@ def test_true_relations_say_what_carries_what(made: Path) -> None:
 
 
 def test_unknown_formats_and_impossible_scenarios_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ScenekeeperError, match="no recording format 'avi'.*mcap"):
+    with pytest.raises(ScenekeeperError, match=r"no recording format 'avi'.*mcap"):
         simulate(tmp_path, [1], "avi")
     with pytest.raises(ScenekeeperError, match="Give positive numbers"):
         Scenario(seconds=0)
