@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "segment": DATA,
     "world": DATA,
     "describe": DATA,
+    "evaluate": DATA,
     # The engine knows what a stage is, not which there are.
     "engine": {"errors", "schema", "store"},
     "simulate": VOCABULARY,
