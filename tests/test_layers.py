@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "segment": DATA | {"naming"},
     "world": DATA,
     "describe": DATA,
+    "evaluate": DATA,
     # The engine knows what a stage is, not which there are.
     "engine": {"errors", "schema", "store"},
     "exchange": DATA | {"recording"},

@@ -147,3 +147,18 @@ def test_masks_of_a_real_recording_are_exact(kitchen: Path) -> None:
             assert masks.encode(mask, box) == reference(mask)
             compared += 1
     assert compared > 100
+
+
+def test_areas_of_many_are_those_of_each() -> None:
+    dense = [FULL, EMPTY, FULL[:2]] * 100
+    counts = [masks.encode(mask) for mask in dense]
+    sizes = np.array([mask.shape for mask in dense])
+    assert masks.areas(counts, sizes).tolist() == [mask.sum() for mask in dense]
+    assert masks.areas([], sizes[:0]).tolist() == []
+
+
+def test_overlap_with_a_crowd_is_the_share_of_what_lies_in_it() -> None:
+    small, large = np.zeros((2, 8, 6), np.bool_)
+    small[2:4, 1:3], large[3:8] = True, True
+    counts = [masks.encode(mask) for mask in (small, large)]
+    assert masks.iou(counts[:1], counts[1:], small.shape, [True]) == 0.5

@@ -126,16 +126,40 @@ def box(counts: bytes, size: tuple[int, int]) -> tuple[int, int, int, int]:
     return int(first.min()), int(top), int(last.max()) + 1, int(bottom) + 1
 
 
-def iou(a: Sequence[bytes], b: Sequence[bytes], size: tuple[int, int]) -> NDArray[np.float64]:
-    """Intersection over union of every pair: ``float64 [len(a), len(b)]``."""
+def areas(masks: Sequence[bytes], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number of foreground pixels of many masks, ``int64 [N]``; sizes ``(H, W)`` are ``[N, 2]``."""
+    if not masks:
+        return np.zeros(0, np.int64)
+    from pycocotools import mask as coco
+
+    wrapped = [{"size": s, "counts": c} for c, s in zip(masks, sizes.tolist(), strict=True)]
+    # pycocotools 2.0.11 with NumPy 2 cannot take more than 255 at once.
+    parts = [coco.area(wrapped[start : start + 255]) for start in range(0, len(wrapped), 255)]
+    return np.concatenate(parts).astype(np.int64)
+
+
+def iou(
+    a: Sequence[bytes],
+    b: Sequence[bytes],
+    size: tuple[int, int],
+    crowd: Sequence[bool] | None = None,
+) -> NDArray[np.float64]:
+    """Intersection over union of every pair: ``float64 [len(a), len(b)]``.
+
+    Args:
+        a: masks.
+        b: masks.
+        size: ``(H, W)`` of their image.
+        crowd: which of ``b`` are crowds; with those it is the intersection over the area of ``a``.
+    """
     if not a or not b:
         return np.zeros((len(a), len(b)))
     from pycocotools import mask as coco
 
     def wrap(masks: Sequence[bytes]) -> list[dict[str, object]]:
-        return [{"size": list(size), "counts": counts} for counts in masks]
+        return [{"size": size, "counts": counts} for counts in masks]
 
-    return np.asarray(coco.iou(wrap(a), wrap(b), [0] * len(b)), np.float64)
+    return np.asarray(coco.iou(wrap(a), wrap(b), crowd or [False] * len(b)), np.float64)
 
 
 def _bounds(mask: BoolMask) -> tuple[int, int, int, int]:
