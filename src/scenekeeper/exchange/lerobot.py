@@ -24,7 +24,7 @@ from scenekeeper import schema
 from scenekeeper.errors import ExportError, RecordingError
 from scenekeeper.exchange import lerobot_labels, lerobot_stats
 from scenekeeper.exchange.base import Exported
-from scenekeeper.exchange.folder import replacing_folder
+from scenekeeper.exchange.folder import replacing_folder, telling_of
 from scenekeeper.exchange.lerobot_labels import Sidecar
 from scenekeeper.exchange.lerobot_plan import CameraPlan, Plan, Source, of_camera, plan
 from scenekeeper.exchange.lerobot_stats import Histogram, Stats
@@ -64,15 +64,8 @@ def export(
         raise ExportError(f"{fps} frames per second cannot be", remedy="Use 1 or more.")
     sources = [Source.of(s, open_source(dataset, s), dataset.frames(s)) for s in sessions]
     wanted = plan(sources, fps)
-    try:
-        with replacing_folder(out) as folder:
-            written = _write(dataset, wanted, sessions, folder)
-    except (OSError, av.FFmpegError) as error:
-        raise ExportError(
-            f"cannot be written: {error}",
-            path=out,
-            remedy="Free some space or choose another folder, then export again.",
-        ) from error
+    with telling_of(out, av.FFmpegError), replacing_folder(out) as folder:
+        written = _write(dataset, wanted, sessions, folder)
     return Exported(out, written.frames, written.instances, (*wanted.notes, *written.notes))
 
 

@@ -6,7 +6,6 @@ features that ``info.json`` declares, and a note on everything left out.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from scenekeeper.errors import ExportError
+from scenekeeper.exchange.folder import plain_names
 from scenekeeper.exchange.lerobot_labels import FEATURES as LABEL_FEATURES
 from scenekeeper.exchange.lerobot_tables import Feature, column
 from scenekeeper.exchange.lerobot_timeline import median_rate
@@ -143,16 +143,8 @@ def _shared(found: Sequence[Mapping[_Key, _Value]]) -> dict[_Key, _Value]:
 
 def _camera_keys(names: Sequence[str]) -> list[str]:
     """Feature keys: LeRobot allows no slash, and folders are named by them."""
-    keys: list[str] = []
-    for name in names:
-        plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", name.removeprefix("observation.images."))
-        key = base = f"observation.images.{plain.strip('_.') or 'camera'}"
-        number = 1
-        while key in keys:
-            number += 1
-            key = f"{base}_{number}"
-        keys.append(key)
-    return keys
+    bare = [name.removeprefix("observation.images.") for name in names]
+    return [f"observation.images.{name}" for name in plain_names(bare, "camera")]
 
 
 def _video_feature(camera: CameraPlan, fps: int) -> Feature:
