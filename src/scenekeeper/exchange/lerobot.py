@@ -26,12 +26,13 @@ from scenekeeper.exchange import lerobot_labels, lerobot_stats
 from scenekeeper.exchange.base import Exported
 from scenekeeper.exchange.folder import replacing_folder, telling_of
 from scenekeeper.exchange.lerobot_labels import Sidecar
-from scenekeeper.exchange.lerobot_plan import CameraPlan, Plan, Source, of_camera, plan
+from scenekeeper.exchange.lerobot_plan import CameraPlan, Plan, of_camera, plan
 from scenekeeper.exchange.lerobot_stats import Histogram, Stats
 from scenekeeper.exchange.lerobot_tables import NumberedParquet, data_schema, info, write_tasks
 from scenekeeper.exchange.lerobot_timeline import Episode, Picked, pick, ticks
 from scenekeeper.exchange.lerobot_video import EpisodeVideos
 from scenekeeper.exchange.pictures import open_source
+from scenekeeper.exchange.streams import Source
 from scenekeeper.recording.base import Recording
 from scenekeeper.store import Dataset
 
@@ -62,11 +63,18 @@ def export(
         raise ExportError("there is no session to export", path=dataset.path)
     if fps is not None and fps < 1:
         raise ExportError(f"{fps} frames per second cannot be", remedy="Use 1 or more.")
-    sources = [Source.of(s, open_source(dataset, s), dataset.frames(s)) for s in sessions]
+    sources = [_source(dataset, session) for session in sessions]
     wanted = plan(sources, fps)
     with telling_of(out, av.FFmpegError), replacing_folder(out) as folder:
         written = _write(dataset, wanted, sessions, folder)
     return Exported(out, written.frames, written.instances, (*wanted.notes, *written.notes))
+
+
+def _source(dataset: Dataset, session: str) -> Source:
+    recording, frames = open_source(dataset, session), dataset.frames(session)
+    names = [view.camera.name for view in recording.views]
+    times = {name: of_camera(frames, name)["t_ns"].to_numpy() for name in names}
+    return Source.of(session, recording, times)
 
 
 @dataclass(frozen=True)
