@@ -131,8 +131,7 @@ def _columns(
 def _notes_on_cameras(sources: Sequence[Source], exported: Mapping[str, Size]) -> list[str]:
     lost = sorted({name for s in sources for name in s.sizes if name not in exported})
     return [
-        f"Camera {name!r} is not in every session with the same size: left out with its labels."
-        for name in lost
+        f"Camera {name!r} is not in every session with the same size: left out." for name in lost
     ]
 
 
