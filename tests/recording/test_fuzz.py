@@ -16,6 +16,8 @@ import pytest
 from mcap.writer import CompressionType
 from rosbags.rosbag1 import Writer
 
+from scenekeeper.exchange import recording_rgbd
+from tests.exchange.made_recordings import robot
 from tests.recording import rgbd_layouts, tiny_bags, tiny_lerobot, tiny_mcap, tiny_videos
 
 CASES = 300
@@ -37,6 +39,7 @@ READERS: dict[str, dict[str, Callable[[Path], object]]] = {
     "TUM": {"room": rgbd_layouts.tum},
     "ScanNet": {"room": rgbd_layouts.scannet},
     "Replica": {"room": rgbd_layouts.replica},
+    "RGB-D of ours": {"room": lambda path: recording_rgbd.write_recording(robot(4), path)},
     "LeRobot v2.1": {"cups": lambda path: tiny_lerobot.write_v2(path, (3, 2))},
     "LeRobot v3.0": {"cups": lambda path: tiny_lerobot.write_v3(path, (3, 2))},
     "MCAP protobuf": {"zstd.mcap": foxglove, "plain.mcap": lambda path: foxglove(path, **PLAIN)},

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from scenekeeper.errors import ExportError
+from scenekeeper.exchange.folder import telling_of
 from scenekeeper.schema import Clip
 from scenekeeper.store import Dataset
 
@@ -118,15 +119,9 @@ def export(
                 if purpose == "safety"
                 else "Leave --things-only out.",
             )
-    try:
+    with telling_of(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         return exporter(dataset, out, sessions=chosen, **options)
-    except OSError as error:
-        raise ExportError(
-            f"cannot be written: {error}",
-            path=out,
-            remedy="Free some space or choose another folder, then export again.",
-        ) from error
 
 
 def labelled_clips(dataset: Dataset, session: str) -> list[Clip]:

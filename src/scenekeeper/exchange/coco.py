@@ -17,8 +17,9 @@ import pyarrow as pa
 
 from scenekeeper.errors import ExportError, RecordingError
 from scenekeeper.exchange.base import Exported, labelled_clips
+from scenekeeper.exchange.encoded import EXTENSION
 from scenekeeper.exchange.folder import replacing_folder
-from scenekeeper.exchange.pictures import EXTENSION, file_names, open_source, pictures
+from scenekeeper.exchange.pictures import file_names, open_source, pictures
 from scenekeeper.recording import Recording
 from scenekeeper.schema import Clip
 from scenekeeper.store import Dataset, atomic

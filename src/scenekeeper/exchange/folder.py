@@ -1,10 +1,14 @@
-"""Folders that appear whole or not at all, as :mod:`scenekeeper.store.atomic` does for files."""
+"""Folders that appear whole or not at all, as :mod:`scenekeeper.store.atomic` does for files.
+
+Also what every exporter says when the disk is full, and names that are safe in a folder.
+"""
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,3 +34,34 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         atomic.sync_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def telling_of(path: Path, *errors: type[Exception]) -> Iterator[None]:
+    """Turn what writing raises, ``OSError`` and ``errors``, into one that says what to do.
+
+    Raises:
+        ExportError: ``path`` cannot be written.
+    """
+    kinds: tuple[type[Exception], ...] = (OSError, *errors)
+    try:
+        yield
+    except kinds as error:
+        raise ExportError(
+            f"cannot be written: {error}",
+            path=path,
+            remedy="Free some space or choose another folder, then export again.",
+        ) from error
+
+
+def plain_names(names: Sequence[str], fallback: str) -> list[str]:
+    """Different names of letters, digits, ``_``, ``.`` and ``-`` alone, in the given order."""
+    plain: list[str] = []
+    for name in names:
+        base = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_.") or fallback
+        number, unique = 1, base
+        while unique in plain:
+            number += 1
+            unique = f"{base}_{number}"
+        plain.append(unique)
+    return plain

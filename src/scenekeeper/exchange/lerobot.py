@@ -7,7 +7,6 @@ label tables under ``labels/`` keyed by LeRobot's ``index``.
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -24,19 +23,18 @@ from scenekeeper import schema
 from scenekeeper.errors import ExportError, RecordingError
 from scenekeeper.exchange import lerobot_labels, lerobot_stats
 from scenekeeper.exchange.base import Exported
-from scenekeeper.exchange.folder import replacing_folder
+from scenekeeper.exchange.folder import replacing_folder, telling_of
 from scenekeeper.exchange.lerobot_labels import Sidecar
-from scenekeeper.exchange.lerobot_plan import CameraPlan, Plan, Source, of_camera, plan
+from scenekeeper.exchange.lerobot_plan import CameraPlan, Plan, of_camera, plan
 from scenekeeper.exchange.lerobot_stats import Histogram, Stats
 from scenekeeper.exchange.lerobot_tables import NumberedParquet, data_schema, info, write_tasks
 from scenekeeper.exchange.lerobot_timeline import Episode, Picked, pick, ticks
 from scenekeeper.exchange.lerobot_video import EpisodeVideos
 from scenekeeper.exchange.pictures import open_source
+from scenekeeper.exchange.steps import numbers_at, pictures_at, stale
+from scenekeeper.exchange.streams import Source
 from scenekeeper.recording.base import Recording
 from scenekeeper.store import Dataset
-
-_STALE_NS = 100_000_000
-"""A signal further than this from its frame is worth a note."""
 
 
 def export(
@@ -62,18 +60,18 @@ def export(
         raise ExportError("there is no session to export", path=dataset.path)
     if fps is not None and fps < 1:
         raise ExportError(f"{fps} frames per second cannot be", remedy="Use 1 or more.")
-    sources = [Source.of(s, open_source(dataset, s), dataset.frames(s)) for s in sessions]
+    sources = [_source(dataset, session) for session in sessions]
     wanted = plan(sources, fps)
-    try:
-        with replacing_folder(out) as folder:
-            written = _write(dataset, wanted, sessions, folder)
-    except (OSError, av.FFmpegError) as error:
-        raise ExportError(
-            f"cannot be written: {error}",
-            path=out,
-            remedy="Free some space or choose another folder, then export again.",
-        ) from error
+    with telling_of(out, av.FFmpegError), replacing_folder(out) as folder:
+        written = _write(dataset, wanted, sessions, folder)
     return Exported(out, written.frames, written.instances, (*wanted.notes, *written.notes))
+
+
+def _source(dataset: Dataset, session: str) -> Source:
+    recording, frames = open_source(dataset, session), dataset.frames(session)
+    names = [view.camera.name for view in recording.views]
+    times = {name: of_camera(frames, name)["t_ns"].to_numpy() for name in names}
+    return Source.of(session, recording, times)
 
 
 @dataclass(frozen=True)
@@ -230,10 +228,8 @@ def _at_ticks(
 ) -> Iterator[NDArray[np.uint8]]:
     """A camera's picture at every tick, each decoded once; some go into the histogram."""
     view = recording.view(camera.name)
-    wanted, repeats = np.unique(rows, return_counts=True)
     sampled = set(rows[lerobot_stats.sample_rows(len(rows))].tolist())
-    pictures = view.rgb.source.read(wanted.tolist())
-    for row, times, image in zip(wanted.tolist(), repeats.tolist(), pictures, strict=True):
+    for row, image in zip(rows.tolist(), pictures_at(view.rgb.source, rows), strict=True):
         if image.shape != (view.camera.height, view.camera.width, 3):
             raise RecordingError(
                 f"a picture is {list(image.shape)}, the camera {camera.name!r}"
@@ -243,28 +239,22 @@ def _at_ticks(
             )
         if row in sampled:
             histogram.add(image)
-        yield from itertools.repeat(image, times)
+            sampled.remove(row)
+        yield image
 
 
 def _write_signals(
     plan: Plan, recording: Recording, episode: Episode, sidecar: Sidecar
 ) -> tuple[dict[str, NDArray[np.float32]], list[str]]:
     """State and action at every tick, ``float32 [n, D]``; what was picked goes beside them."""
-    values, notes = {}, []
+    values: dict[str, NDArray[np.float32]] = {}
+    notes: list[str] = []
     for key, names in plan.signals.items():
-        parts = []
-        for name in names:
-            signal = recording.signals[name]
-            picked = pick(signal.t_ns, episode.ticks_ns)
-            sidecar.write("timeline", episode.rows(name, picked))
-            parts.append(signal.values[picked.row].astype(np.float32))
-            worst = int(np.abs(picked.residual_ns).max())
-            if worst > _STALE_NS:
-                notes.append(
-                    f"Session {episode.session}: {name} is up to {worst / 1e9:.1f} s away from its"
-                    " frame."
-                )
-        values[key] = np.concatenate(parts, axis=1)
+        exact, picked = numbers_at(recording, names, episode.ticks_ns)
+        for name, samples in picked.items():
+            sidecar.write("timeline", episode.rows(name, samples))
+        notes += stale(episode.session, picked)
+        values[key] = exact.astype(np.float32)
         if not np.isfinite(values[key]).all():
             notes.append(f"Session {episode.session}: {key} holds numbers that are not finite.")
     return values, notes

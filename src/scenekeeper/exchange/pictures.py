@@ -7,21 +7,16 @@ such files and encoded where it holds video or raw pixels.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import simplejpeg
 
-from scenekeeper.recording import Encoded, ImageSource, Recording
+from scenekeeper.exchange.encoded import color_files
+from scenekeeper.recording import Encoded, Recording
 from scenekeeper.recording.files import FileSource
 from scenekeeper.recording.open import reopen
 from scenekeeper.store import Dataset
-
-JPEG_QUALITY = 95
-EXTENSION: Mapping[str, str] = {"jpeg": ".jpg", "png": ".png"}
 
 
 def open_source(dataset: Dataset, session: str) -> Recording:
@@ -50,7 +45,7 @@ def pictures(recording: Recording, index: pa.Table) -> Iterator[tuple[int, Encod
     rows = index.select(["camera", "frame_id", "rgb_row"]).to_pylist()
     for view in recording.views:
         chosen = [row for row in rows if row["camera"] == view.camera.name]
-        found = _encoded(view.rgb.source, [row["rgb_row"] for row in chosen])
+        found = color_files(view.rgb.source, [row["rgb_row"] for row in chosen])
         for row, picture in zip(chosen, found, strict=True):
             yield row["frame_id"], picture
 
@@ -64,20 +59,3 @@ def file_names(recording: Recording, index: pa.Table) -> dict[int, str]:
             file = source.files[row["rgb_row"]]
             names[row["frame_id"]] = Path(os.path.relpath(file, recording.path)).as_posix()
     return names
-
-
-def _encoded(source: ImageSource, rows: list[int]) -> Iterator[Encoded]:
-    if not rows:
-        return
-    if source.encoded(rows[0]) is None:
-        for rgb in source.read(rows):
-            yield _jpeg(rgb)
-        return
-    for row in rows:
-        stored = source.encoded(row)
-        yield _jpeg(next(source.read([row]))) if stored is None else stored
-
-
-def _jpeg(rgb: Any) -> Encoded:
-    data = simplejpeg.encode_jpeg(np.ascontiguousarray(rgb), quality=JPEG_QUALITY, colorspace="RGB")
-    return Encoded(data, "jpeg")

@@ -8,7 +8,6 @@ byte, poses and calibrations keep every bit. Signals without a Foxglove schema b
 from __future__ import annotations
 
 import heapq
-import io
 import json
 import math
 import os
@@ -18,7 +17,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-import simplejpeg
 from foxglove_schemas_protobuf.CameraCalibration_pb2 import CameraCalibration
 from foxglove_schemas_protobuf.CompressedImage_pb2 import CompressedImage
 from foxglove_schemas_protobuf.FrameTransform_pb2 import FrameTransform
@@ -33,17 +31,18 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from mcap.writer import CompressionType, Writer
 from mcap_protobuf.schema import register_schema
 from numpy.typing import NDArray
-from PIL import Image
 
 from scenekeeper.errors import ExportError
+from scenekeeper.exchange.encoded import (
+    MILLIMETRES,
+    color_files,
+    depth_file,
+    depth_numbers,
+    says,
+)
 from scenekeeper.geometry import invert, pose_vector
-from scenekeeper.recording.base import POSE_NAMES, Encoded, Images, Recording, Signal, View
-from scenekeeper.recording.depth_codecs import metres, png16
+from scenekeeper.recording.base import POSE_NAMES, Images, Recording, Signal, View
 from scenekeeper.schema import Camera
-
-JPEG_QUALITY = 95
-DEPTH_TOLERANCE = 1e-5
-"""Metres by which a depth may differ from the whole millimetres that stand for it."""
 
 _WORLD = "world"
 _SIGNAL = "scenekeeper.Signal"
@@ -224,27 +223,12 @@ def _calibration(topic: str, frame: str, camera: Camera, t_ns: int) -> _Stream:
 
 
 def _color_messages(rgb: Images, frame: str) -> Iterator[_Item]:
-    for t_ns, picture in zip(rgb.t_ns.tolist(), _color_files(rgb), strict=True):
+    files = color_files(rgb.source, range(len(rgb)))
+    for t_ns, picture in zip(rgb.t_ns.tolist(), files, strict=True):
         message = CompressedImage(
             timestamp=_timestamp(t_ns), frame_id=frame, data=picture.data, format=picture.format
         )
         yield _Item(t_ns, message)
-
-
-def _color_files(rgb: Images) -> Iterator[Encoded]:
-    if len(rgb) and rgb.source.encoded(0) is None:
-        for pixels in rgb.source.read(range(len(rgb))):
-            yield _jpeg(pixels)
-        return
-    for row in range(len(rgb)):
-        stored = rgb.source.encoded(row)
-        yield stored if stored is not None else _jpeg(next(iter(rgb.source.read([row]))))
-
-
-def _jpeg(pixels: NDArray[np.uint8]) -> Encoded:
-    pixels = np.ascontiguousarray(pixels)
-    data = simplejpeg.encode_jpeg(pixels, JPEG_QUALITY, colorspace="RGB", colorsubsampling="444")
-    return Encoded(data, "jpeg")
 
 
 # --- depth ----------------------------------------------------------------------------------------
@@ -267,37 +251,13 @@ def _depth_stream(topic: str, frame: str, camera: str, depth: Images, in_metres:
 def _millimetre_messages(topic: str, frame: str, depth: Images) -> Iterator[_Item]:
     pictures = depth.source.read(range(len(depth)))
     for row, (t_ns, pixels) in enumerate(zip(depth.t_ns.tolist(), pictures, strict=True)):
-        data = _stored_depth(depth.source.encoded(row), pixels) or _depth_png(pixels)
-        if data is None:
+        if not says(depth_numbers(pixels, MILLIMETRES), pixels, MILLIMETRES):
             raise _TooFineError(topic)
+        data = depth_file(depth.source.encoded(row), pixels, MILLIMETRES)
         message = CompressedImage(
             timestamp=_timestamp(t_ns), frame_id=frame, data=data, format="png"
         )
         yield _Item(t_ns, message)
-
-
-def _stored_depth(stored: Encoded | None, pixels: NDArray[np.float32]) -> bytes | None:
-    """The picture's own file, if it says in millimetres what the reader understood."""
-    if stored is None or stored.format != "png":
-        return None
-    try:
-        read = metres(png16(stored.data))
-    except ValueError:
-        return None
-    same = read.shape == pixels.shape and np.allclose(read, pixels, rtol=0, atol=DEPTH_TOLERANCE)
-    return stored.data if same else None
-
-
-def _depth_png(pixels: NDArray[np.float32]) -> bytes | None:
-    millimetres = np.rint(pixels.astype(np.float64) * 1000)
-    if not (millimetres < 65535).all():
-        return None
-    whole = millimetres.astype(np.uint16)
-    if not np.allclose(metres(whole), pixels, rtol=0, atol=DEPTH_TOLERANCE):
-        return None
-    buffer = io.BytesIO()
-    Image.fromarray(whole).save(buffer, "png", compress_level=3)
-    return buffer.getvalue()
 
 
 def _metre_messages(frame: str, depth: Images) -> Iterator[_Item]:

@@ -29,9 +29,9 @@ def write_recording_as(recording: Recording, format: str, path: Path) -> Path:
 
         return write_recording(recording, path)
     if format == "rgbd":
-        from scenekeeper.exchange.recording_rgbd import write_rgbd
+        from scenekeeper.exchange import recording_rgbd
 
-        return write_rgbd(recording, path)
+        return recording_rgbd.write_recording(recording, path).path
     raise ExportError(
         f"no recording format {format!r}", path=path, remedy=f"There are: {', '.join(FORMATS)}."
     )

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from scenekeeper import geometry
 from scenekeeper.errors import ExportError
 from scenekeeper.exchange.base import Exported, labelled_clips
+from scenekeeper.exchange.encoded import EXTENSION
 from scenekeeper.exchange.folder import replacing_folder
 from scenekeeper.exchange.outline import outline
-from scenekeeper.exchange.pictures import EXTENSION, open_source, pictures
+from scenekeeper.exchange.pictures import open_source, pictures
 from scenekeeper.schema import Labels
 from scenekeeper.store import Dataset
 

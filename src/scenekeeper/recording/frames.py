@@ -28,7 +28,7 @@ def frame_index(recording: Recording) -> pa.Table:
     Returns:
         Rows of :data:`scenekeeper.schema.FRAMES`; ``frame_id`` counts from 0.
     """
-    parts = [_view_columns(view) for view in recording.views]
+    parts = [view_columns(view) for view in recording.views]
     if not parts or not sum(len(p["t_ns"]) for p in parts):
         return FRAMES.empty_table()
     merged = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
@@ -141,7 +141,11 @@ class _ViewStream:
         return rgb, self._latest[1], T
 
 
-def _view_columns(view: View) -> dict[str, NDArray[Any]]:
+def view_columns(view: View) -> dict[str, NDArray[Any]]:
+    """What :func:`frame_index` says of one camera's pictures, as arrays ``[N, ...]``.
+
+    ``depth_row`` is -1 and ``pose`` NaN where there is none near enough.
+    """
     t_ns = view.rgb.t_ns
     n = len(t_ns)
     depth_row, depth_residual = np.full(n, -1), np.zeros(n, np.int64)

@@ -14,18 +14,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scenekeeper.errors import RecordingError
+from scenekeeper.recording.parquet import ARROW_ERRORS
 
 DATA_V2 = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
 VIDEO_V2 = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
 DATA_V3 = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 VIDEO_V3 = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
-
-ARROW_ERRORS = (OSError, pa.ArrowException)
-"""What reading a damaged Parquet file can raise."""
 
 _VERSIONS = ("v2.0", "v2.1", "v3.0")
 _MAX_SIDE = 1 << 16

@@ -7,19 +7,18 @@ and when its rows were taken, and :class:`Signals`, each read when it is asked f
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from scenekeeper.errors import RecordingError
 from scenekeeper.recording.base import Signal, SignalKind
-from scenekeeper.recording.lerobot_meta import ARROW_ERRORS, Dataset, Feature
+from scenekeeper.recording.lerobot_meta import Dataset, Feature
+from scenekeeper.recording.parquet import numbers, read_columns
 from scenekeeper.recording.video_index import SECOND, ticks_to_ns
 
 BOOKKEEPING = frozenset({"timestamp", "frame_index", "episode_index", "index", "task_index"})
@@ -58,8 +57,8 @@ def read_clocks(dataset: Dataset, path: Path) -> dict[int, Rows]:
     Raises:
         RecordingError: the file is damaged, or its times do not ascend.
     """
-    table = _read_columns(path, lambda name: name in _CLOCK)
-    columns = {name: _numbers(path, name, table[name])[:, 0] for name in table.column_names}
+    table = read_columns(path, lambda name: name in _CLOCK)
+    columns = {name: numbers(path, name, table[name])[:, 0] for name in table.column_names}
     n = table.num_rows
     if not n:
         raise RecordingError("holds no rows", path=path)
@@ -123,7 +122,7 @@ class Signals(Mapping[str, Signal]):
 
     def __getitem__(self, key: str) -> Signal:
         feature = self._features[key]
-        table = _read_columns(self._path, key.__eq__, self._rows.start, self._rows.stop)
+        table = read_columns(self._path, key.__eq__, self._rows.start, self._rows.stop)
         if table.num_rows != len(self._rows.t_ns):
             raise RecordingError("has changed since it was opened", path=self._path)
         if not table.num_columns:
@@ -132,7 +131,7 @@ class Signals(Mapping[str, Signal]):
                 path=self._path,
                 remedy="Remove it from features in meta/info.json.",
             )
-        values = _numbers(self._path, key, table[key])
+        values = numbers(self._path, key, table[key])
         width = values.shape[1]
         names = feature.names if len(feature.names) == width else _numbered(key, width)
         kind = _KINDS.get(key, "other")
@@ -146,54 +145,3 @@ def _numbered(key: str, width: int) -> tuple[str, ...]:
 def is_numeric(feature: Feature) -> bool:
     """Whether rows of a feature are numbers."""
     return _NUMERIC.fullmatch(feature.dtype) is not None
-
-
-def _numbers(path: Path, name: str, column: pa.ChunkedArray) -> NDArray[np.float64]:
-    """A column of scalars or of nested lists as ``float64 [N, D]``; a null scalar is NaN."""
-    n = len(column)
-    try:
-        array = column.combine_chunks()
-        while isinstance(array, pa.ExtensionArray):
-            array = array.storage
-        while _is_list(array.type):
-            array = array.flatten()
-        values = array.cast(pa.float64()).to_numpy(zero_copy_only=False)
-        return np.asarray(values, np.float64).reshape(n, len(values) // n if n else 1)
-    except (*ARROW_ERRORS, ValueError, TypeError) as error:
-        raise RecordingError(
-            f"column {name!r} does not hold one row of numbers per frame ({error})", path=path
-        ) from error
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-    return any(is_one(kind) for is_one in lists)
-
-
-def unreadable(path: Path, error: Exception) -> RecordingError:
-    """What Arrow said about a Parquet file, in one line."""
-    reason = (str(error) or type(error).__name__).splitlines()[0]
-    return RecordingError(f"cannot be read ({reason})", path=path, remedy="Copy the file again.")
-
-
-def _read_columns(
-    path: Path, wanted: Callable[[str], bool], start: int = 0, stop: int | None = None
-) -> pa.Table:
-    """Rows ``[start, stop)`` of some columns, reading only the row groups they lie in."""
-    try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            columns = [name for name in file.schema_arrow.names if wanted(name)]
-            edges = row_group_edges(file)
-            stop = int(edges[-1]) if stop is None else stop
-            groups = np.flatnonzero((edges[:-1] < stop) & (edges[1:] > start)).tolist()
-            table = file.read_row_groups(groups, columns=columns, use_threads=False)
-            table.validate(full=True)
-    except (*ARROW_ERRORS, ValueError) as error:
-        raise unreadable(path, error) from error
-    return table.slice(start - int(edges[groups[0]]) if groups else 0, stop - start)
-
-
-def row_group_edges(file: pq.ParquetFile) -> NDArray[np.int64]:
-    """Rows at which row groups begin, and the number of rows, ``int64 [G + 1]``."""
-    sizes = [file.metadata.row_group(k).num_rows for k in range(file.metadata.num_row_groups)]
-    return np.cumsum([0, *sizes])

@@ -24,9 +24,10 @@ from scenekeeper.errors import RecordingError
 from scenekeeper.recording.base import Encoded, Images, View
 from scenekeeper.recording.color_codecs import decode_color, stored_file
 from scenekeeper.recording.depth_codecs import metres, png16
-from scenekeeper.recording.lerobot_meta import ARROW_ERRORS, Dataset, Episode, Feature
-from scenekeeper.recording.lerobot_rows import Rows, row_group_edges, unreadable
+from scenekeeper.recording.lerobot_meta import Dataset, Episode, Feature
+from scenekeeper.recording.lerobot_rows import Rows
 from scenekeeper.recording.messages import Picture
+from scenekeeper.recording.parquet import ARROW_ERRORS, row_group_edges, unreadable
 from scenekeeper.recording.video import Video, VideoSource, rgb
 from scenekeeper.recording.video_index import SECOND, mp4_is_whole
 from scenekeeper.schema import Camera

@@ -21,6 +21,7 @@ BUILT_IN = (
     "scenekeeper.recording.lerobot",
     "scenekeeper.recording.mcap",
     "scenekeeper.recording.rosbag",
+    "scenekeeper.recording.rgbd_kept",
     "scenekeeper.recording.rgbd",
     "scenekeeper.recording.video",
 )

@@ -92,11 +92,11 @@ def open(path: Path) -> list[Recording] | None:
 
 def _seven_scenes(root: Path) -> list[Recording] | None:
     """Frames in the folder itself, or in its subfolders ``seq-01``, ``seq-02``, ..."""
-    single = _seven_scenes_sequence(root, _name(root))
+    single = _seven_scenes_sequence(root, name_of(root))
     if single is not None:
         return [single]
     folders = [f for f in subfolders(root) if re.fullmatch(r"seq-?[0-9]+", f.name)]
-    found = [_seven_scenes_sequence(f, f"{_name(root)}-{f.name}") for f in folders]
+    found = [_seven_scenes_sequence(f, f"{name_of(root)}-{f.name}") for f in folders]
     return [recording for recording in found if recording is not None] or None
 
 
@@ -133,7 +133,7 @@ def _tum(folder: Path) -> list[Recording] | None:
     depth, depth_notes = _listed(folder, folder / "depth.txt")
     size = _size(color, folder, "TUM RGB-D")
     given = existing(folder / "camera-intrinsics.txt", folder / "calibration.txt")
-    published = next((p for p in FREIBURG if p.whose in _name(folder)), ROS_DEFAULT)
+    published = next((p for p in FREIBURG if p.whose in name_of(folder)), ROS_DEFAULT)
     camera, camera_notes = _camera("camera", size, given, published)
     lines, line_notes = _timed_lines(folder / "groundtruth.txt")
     poses, pose_notes = _poses({t: _quaternion_pose(words) for t, words in lines.items()})
@@ -145,7 +145,7 @@ def _tum(folder: Path) -> list[Recording] | None:
     )
     notes = (*color_notes, *depth_notes, *camera_notes, *line_notes, *pose_notes)
     read = [*lists, *color.values(), *depth.values(), *given]
-    return [_recording(folder, _name(folder), "TUM RGB-D", view, read, notes)]
+    return [_recording(folder, name_of(folder), "TUM RGB-D", view, read, notes)]
 
 
 def _scannet(folder: Path) -> list[Recording] | None:
@@ -177,7 +177,7 @@ def _scannet(folder: Path) -> list[Recording] | None:
     notes += _gaps(color, depth, pose_files)
     read = [*color.values(), *depth.values(), *pose_files.values()]
     read += [*given[0], *given[1], *existing(*extrinsics)]
-    return [_recording(folder, _name(folder), "ScanNet", view, read, notes)]
+    return [_recording(folder, name_of(folder), "ScanNet", view, read, notes)]
 
 
 def _replica(folder: Path) -> list[Recording] | None:
@@ -207,7 +207,7 @@ def _replica(folder: Path) -> list[Recording] | None:
     )
     notes = (_CLOCK_NOTE, *camera_notes, *pose_notes, *_gaps(color, depth, posed))
     read = [*color.values(), *depth.values(), *trajectory, *given]
-    return [_recording(folder, _name(folder), "Replica", view, read, notes)]
+    return [_recording(folder, name_of(folder), "Replica", view, read, notes)]
 
 
 def _recording(
@@ -222,7 +222,8 @@ def _recording(
     return Recording(name, folder, layout, (view,), signals, notes=notes, content=content)
 
 
-def _name(folder: Path) -> str:
+def name_of(folder: Path) -> str:
+    """What a folder is called, also where the path does not say."""
     return folder.name if folder.name not in ("", "..") else folder.resolve().name
 
 
