@@ -6,6 +6,7 @@ or shiny) the map speaks for it: the nearest mapped voxel on the pixel's ray.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -95,24 +96,43 @@ class Shown(NamedTuple):
 Seen = list[tuple[int, bytes, tuple[int, int, int, int]]]
 
 
-def with_proposals(frame: Frame, seen: Seen, shown: list[Shown], things: frozenset[int]) -> Seen:
-    """What the map shows, and what only proposals show.
+class Sight(NamedTuple):
+    """One track in one frame: how it shows, and how well map and proposal agree there.
 
-    A track that the map shows keeps the map's mask. A proposal that a thing's mask covers already
-    is left out.
+    ``agreement`` is the IoU of the two masks; ``None`` where only one of them shows it.
+    """
+
+    track: int
+    mask: bytes
+    box: tuple[int, int, int, int]
+    proposed: bool
+    agreement: float | None
+
+
+def with_proposals(
+    frame: Frame, seen: Seen, shown: list[Shown], things: frozenset[int]
+) -> list[Sight]:
+    """What proposals show, and what the map shows where none does.
+
+    A proposal's outline follows the picture, the map's the depth it was fused from. Of two masks of
+    things that cover one another mostly, the proposal's is kept.
     """
     size = (frame.camera.height, frame.camera.width)
-    mapped = {track for track, _, _ in seen}
-    out = list(seen)
-    own = [counts for track, counts, _ in seen if track in things]
-    for item in sorted(shown, key=lambda s: -s.score):
-        if item.track in mapped:
-            continue
-        if own and masks.iou([item.mask], own, size).max() > 0.5:
-            continue
-        mapped.add(item.track)
-        own.append(item.mask)
-        out.append((item.track, item.mask, masks.box(item.mask, size)))
+    best: dict[int, Shown] = {}
+    for item in shown:
+        if item.track not in best or item.score > best[item.track].score:
+            best[item.track] = item
+    mapped = {track: counts for track, counts, _ in seen}
+    out = []
+    for s in best.values():
+        other = mapped.get(s.track)
+        iou = None if other is None else float(masks.iou([s.mask], [other], size)[0, 0])
+        out.append(Sight(s.track, s.mask, masks.box(s.mask, size), True, iou))
+    own = [s.mask for s in best.values()]
+    for track, counts, box in seen:
+        covered = track in things and own and masks.iou([counts], own, size).max() > 0.5
+        if track not in best and not covered:
+            out.append(Sight(track, counts, box, False, None))
     return sorted(out, key=lambda s: s[0])
 
 
@@ -159,12 +179,12 @@ def see(frame: Frame, lookup: Lookup, max_depth: float, min_share: float) -> See
 
 def labels(
     frame: Frame,
-    seen: Seen,
+    seen: Sequence[Sight],
     phrases: dict[int, str],
     scores: dict[int, float],
     named: dict[int, float] | None = None,
 ) -> Labels:
-    """One frame's :class:`~scenekeeper.schema.Labels` from what :func:`see` found.
+    """One frame's :class:`~scenekeeper.schema.Labels` of what shows in it.
 
     Args:
         frame: the frame.
@@ -173,16 +193,16 @@ def labels(
         scores: probability that each track is a thing.
         named: probability that each name is right, of tracks that have been looked at.
     """
+    tracks = [s.track for s in seen]
     p = None
     if named is not None:
-        p = np.array([scores[t] * named[t] if t in named else np.nan for t, _, _ in seen])
-    tracks = [track for track, _, _ in seen]
+        p = np.array([scores[t] * named[t] if t in named else np.nan for t in tracks])
     return Labels(
         frame.frame_id,
         frame.t_ns,
         (frame.camera.height, frame.camera.width),
-        np.array([box for _, _, box in seen], np.float32).reshape(-1, 4),
-        mask=tuple(counts for _, counts, _ in seen),
+        np.array([s.box for s in seen], np.float32).reshape(-1, 4),
+        mask=tuple(s.mask for s in seen),
         phrase=tuple(phrases[t] for t in tracks),
         score=np.array([scores[t] for t in tracks], np.float32),
         p=None if p is None else p.astype(np.float32),

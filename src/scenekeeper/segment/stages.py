@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +16,7 @@ from scenekeeper.segment.discover import DiscoverConfig, Segment, discover, with
 from scenekeeper.segment.project import (
     Lookup,
     Shown,
+    Sight,
     build_lookup,
     labels,
     see,
@@ -106,11 +107,14 @@ class ProjectConfig:
         max_depth: metres; farther pixels are not labelled.
         min_share: masks of a smaller share of the image are not labelled.
         small_side: instances with a box side below this many pixels are flagged ``small``.
+        agreement: median IoU of the map's masks of a thing with its proposals' from which on the
+            map shows it where no proposal does.
     """
 
     max_depth: float = 4.0
     min_share: float = 0.0004
     small_side: int = 20
+    agreement: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -158,26 +162,42 @@ class ProjectJob:
     config: ProjectConfig
     view: _View
     shown: Mapping[int, list[Shown]] = field(default_factory=dict)
-    frames: list[Labels] = field(default_factory=list)
+    frames: list[tuple[Frame, list[Sight]]] = field(default_factory=list)
 
     def infer(self, frame: Frame) -> Frame:
         """Nothing to do in order."""
         return frame
 
-    def encode(self, frame: Frame) -> Labels:
-        """One frame's instances."""
+    def encode(self, frame: Frame) -> tuple[Frame, list[Sight]]:
+        """What shows in one frame."""
         seen = see(frame, self.view.lookup, self.config.max_depth, self.config.min_share)
-        seen = with_proposals(frame, seen, self.shown.get(frame.frame_id, []), self.view.things)
-        return labels(frame, seen, self.view.phrases, self.view.scores, self.view.named)
+        shown = self.shown.get(frame.frame_id, [])
+        bare = replace(frame, rgb=np.zeros((1, 1, 3), np.uint8), depth=None)
+        return bare, with_proposals(frame, seen, shown, self.view.things)
 
-    def collect(self, frame: Labels) -> None:
-        """Keep one frame's instances."""
-        self.frames.append(frame)
+    def collect(self, item: tuple[Frame, list[Sight]]) -> None:
+        """Keep what shows in one frame."""
+        self.frames.append(item)
 
     def finish(self) -> Mapping[str, pa.Table]:
         """The clip's instances with their flags."""
-        flags = [_flags(frame, self.view.lookalikes, self.config) for frame in self.frames]
-        return {"instances": instances_table(self.clip.session, self.frames, flags)}
+        trusted = _trusted([s for _, sights in self.frames for s in sights], self.config)
+        out = []
+        for frame, sights in self.frames:
+            kept = [s for s in sights if s.proposed or s.track not in trusted or trusted[s.track]]
+            view = self.view
+            out.append(labels(frame, kept, view.phrases, view.scores, view.named))
+        flags = [_flags(frame, self.view.lookalikes, self.config) for frame in out]
+        return {"instances": instances_table(self.clip.session, out, flags)}
+
+
+def _trusted(sights: list[Sight], config: ProjectConfig) -> dict[int, bool]:
+    """Per track that map and proposals show together, whether the map may stand in for them."""
+    agreement: dict[int, list[float]] = {}
+    for s in sights:
+        if s.agreement is not None:
+            agreement.setdefault(s.track, []).append(s.agreement)
+    return {t: float(np.median(v)) >= config.agreement for t, v in agreement.items()}
 
 
 def _flags(

@@ -56,16 +56,16 @@ class UniteConfig:
     Attributes:
         min_score: proposals below this speak for nothing alone.
         share: of a proposal's points that must lie on a segment for it to speak of it.
-        parted: share of frames in which several proposals must lie side by side on a segment for
-            it to be several things.
-        min_frames: a thing that the map does not show must be proposed in so many frames.
+        parted: share of their common frames in which two things must lie side by side on a segment
+            for it to be several things.
+        min_frames: a thing must be proposed in so many frames.
         confirmed: share of its frames in which it must be proposed with ``min_score``.
     """
 
     min_score: float = 0.4
     share: float = 0.6
     parted: float = 0.5
-    min_frames: int = 3
+    min_frames: int = 2
     confirmed: float = 0.3
 
 
@@ -110,38 +110,40 @@ class Unite:
         if not segments and not len(found):
             return {"tracks": TRACKS.empty_table()}
         where = _on_segments(segments, found, self.config)
-        parted = _parted(segments, found, where, self.config)
+        followed = self._followed(tables, found, where)
+        first = max((s["track"] for s in segments), default=-1) + 1
+        own: dict[int, list[Int]] = {}
+        alone: list[Int] = []
+        for members in followed:
+            k = _segment_of(segments, found, where, members)
+            if k is None:
+                alone.append(members)
+            else:
+                own.setdefault(k, []).append(members)
         rows = []
         for k, segment in enumerate(segments):
-            if k in parted:
+            mine = own.get(k, [])
+            if segment["kind"] not in STRUCTURE and _several(found, mine, self.config):
+                alone += mine
                 continue
-            votes = np.flatnonzero(where == k)
-            votes = votes[_about_all_of(segment, found, votes)]
+            votes = np.concatenate([*mine, np.zeros(0, np.int64)])
             rows.append(self._row(tables.session, segment, found, votes, k))
-        free = np.flatnonzero(_unexplained(segments, found, where, parted))
-        first = max((s["track"] for s in segments), default=-1) + 1
-        alone = self._alone(tables, found, free)
         for n, members in enumerate(alone):
             segment = _as_segment(tables.session, first + n, found, members, segments)
             rows.append(self._row(tables.session, segment, found, members, None))
         return {"tracks": pa.Table.from_pylist(rows, TRACKS)}
 
-    def _alone(self, tables: SessionTables, found: _Found, free: Int) -> list[Int]:
-        """Proposals, by thing, that no segment explains, where they are seen often enough."""
-        index = tables.frames().to_pylist()
+    def _followed(self, tables: SessionTables, found: _Found, where: Int) -> list[Int]:
+        """Proposals by thing, of things that are seen often and well enough."""
         by_frame: dict[int, list[int]] = {}
-        for row in free:
-            by_frame.setdefault(int(found.frame_id[row]), []).append(int(row))
-        frames = [
-            self._seen(index[f], found, np.array(by_frame.get(f, []), np.int64))
-            for f in range(len(index))
-            if index[f]["camera"] in self.cameras
-        ]
-        tracks = associate(frames).track
+        for row, frame in enumerate(found.frame_id.tolist()):
+            by_frame.setdefault(frame, []).append(row)
+        index = [r for r in tables.frames().to_pylist() if r["camera"] in self.cameras]
+        rows = [np.array(by_frame.get(r["frame_id"], []), np.int64) for r in index]
+        seen = [self._seen(r, found, k, where) for r, k in zip(index, rows, strict=True)]
         members: dict[int, list[int]] = {}
-        shown = [f for f in range(len(index)) if index[f]["camera"] in self.cameras]
-        for f, ids in zip(shown, tracks, strict=True):
-            for row, track in zip(by_frame.get(f, []), ids.tolist(), strict=True):
+        for own, ids in zip(rows, associate(seen).track, strict=True):
+            for row, track in zip(own.tolist(), ids.tolist(), strict=True):
                 if track >= 0:
                     members.setdefault(track, []).append(row)
         kept = (np.array(m, np.int64) for _, m in sorted(members.items()))
@@ -155,7 +157,7 @@ class Unite:
             and good.mean() >= self.config.confirmed
         )
 
-    def _seen(self, row: Mapping[str, Any], found: _Found, rows: Int) -> Seen:
+    def _seen(self, row: Mapping[str, Any], found: _Found, rows: Int, where: Int) -> Seen:
         pose = None if row["pose"] is None else geometry.pose_matrix(row["pose"])
         return Seen(
             row["t_ns"],
@@ -164,7 +166,7 @@ class Unite:
             found.box[rows].astype(np.float64),
             found.score[rows].astype(np.float64),
             found.depth[rows].astype(np.float64),
-            np.full(len(rows), -1, np.int64),
+            where[rows],
             found.embedding[rows],
             None,
         )
@@ -286,30 +288,42 @@ def _lookup(segments: Sequence[Mapping[str, Any]]) -> Lookup:
     return build_lookup(keys, list(range(len(segments))), grown, size)
 
 
-def _parted(
-    segments: Sequence[Mapping[str, Any]], found: _Found, where: Int, config: UniteConfig
-) -> set[int]:
-    """Segments that are several things: good proposals lie side by side on them again and again."""
-    out = set()
-    for k, segment in enumerate(segments):
-        rows = np.flatnonzero((where == k) & (found.score >= config.min_score))
-        if segment["kind"] in STRUCTURE or len(rows) < 4:
-            continue
-        frames = [rows[found.frame_id[rows] == f] for f in np.unique(found.frame_id[rows])]
-        apart = [_side_by_side(found.box[r]) for r in frames]
-        if len(frames) >= config.min_frames and np.mean(apart) >= config.parted:
-            out.add(k)
-    return out
+def _segment_of(
+    segments: Sequence[Mapping[str, Any]], found: _Found, where: Int, members: Int
+) -> int | None:
+    """The segment that a followed thing is, if it is one: most of its proposals lie on it and are
+    about all of it."""
+    on = where[members]
+    if (on >= 0).mean() < 0.5:
+        return None
+    k = int(np.bincount(on[on >= 0]).argmax())
+    mine = members[on == k]
+    whole = _about_all_of(segments[k], found, mine)
+    return k if len(mine) >= 0.5 * len(members) and whole.mean() >= 0.5 else None
+
+
+def _several(found: _Found, mine: Sequence[Int], config: UniteConfig) -> bool:
+    """Whether a segment is several things: two are followed on it, side by side in the picture."""
+    for k, a in enumerate(mine):
+        for b in mine[k + 1 :]:
+            both, at_a, at_b = np.intersect1d(
+                found.frame_id[a], found.frame_id[b], return_indices=True
+            )
+            if len(both) < 2:
+                continue
+            apart = [
+                _side_by_side(found.box[[i, j]]) for i, j in zip(a[at_a], b[at_b], strict=True)
+            ]
+            if np.mean(apart) >= config.parted:
+                return True
+    return False
 
 
 def _side_by_side(boxes: NDArray[np.float32]) -> bool:
-    """Whether two of the boxes are of comparable size and hardly overlap."""
-    if len(boxes) < 2:
-        return False
-    area = _areas(boxes)
-    iou = geometry.box_iou(boxes, boxes)
-    alike = np.minimum(area[:, None], area[None]) > 0.25 * np.maximum(area[:, None], area[None])
-    return bool((np.triu(alike & (iou < 0.15), 1)).any())
+    """Whether two boxes are of comparable size and hardly overlap."""
+    a, b = _areas(boxes)
+    iou = geometry.box_iou(boxes[:1], boxes[1:])[0, 0]
+    return bool(min(a, b) > 0.2 * max(a, b) and iou < 0.2)
 
 
 def _about_all_of(segment: Mapping[str, Any], found: _Found, rows: Int) -> NDArray[np.bool_]:
@@ -328,20 +342,6 @@ def _about_all_of(segment: Mapping[str, Any], found: _Found, rows: Int) -> NDArr
     low = 0.35 if segment["kind"] in STRUCTURE else 0.5
     enough = metric >= low * extent[1]
     return np.asarray(enough | (cut & (metric >= 0.6 * low * extent[1])), np.bool_)
-
-
-def _unexplained(
-    segments: Sequence[Mapping[str, Any]], found: _Found, where: Int, parted: set[int]
-) -> NDArray[np.bool_]:
-    """Proposals that no segment stands for: on nothing, on a parted one, or lying on structure."""
-    out = where < 0
-    for k, segment in enumerate(segments):
-        rows = np.flatnonzero(where == k)
-        if k in parted:
-            out[rows] = True
-        elif segment["kind"] in STRUCTURE:
-            out[rows] = ~_about_all_of(segment, found, rows)
-    return out
 
 
 def _score(segment: Mapping[str, Any], found: _Found, votes: Int) -> float:

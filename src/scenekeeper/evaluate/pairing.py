@@ -1,0 +1,140 @@
+"""Which found instance is which true one, and what went wrong with the rest.
+
+In: two labelings of the same frames. Out: one verdict per true and per found instance, which rates,
+causes, calibration and names are counted from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenekeeper.evaluate.labelled import Labelled
+from scenekeeper.evaluate.matching import match
+from scenekeeper.evaluate.overlap import Boxes
+from scenekeeper.geometry import box_iou
+from scenekeeper.schema import UNNAMED
+
+Int = NDArray[np.int64]
+Float = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+
+IOU = 0.5
+NEAR = 0.1
+"""IoU from which on a box that misses is called mislocated."""
+
+VERDICTS = ("right", "unnamed", "misidentified", "mislocated", "not found")
+
+
+@dataclass(frozen=True, eq=False)
+class Pairing:
+    """Verdicts.
+
+    Attributes:
+        truth: the true things, structure left out.
+        found: what was found, structure left out.
+        found_of: ``int64 [G]`` row of the found one at IoU .5, whatever its name; -1 = none.
+        truth_of: ``int64 [D]`` the other way round; -1 = none, -2 = it is structure or ignored.
+        verdict: ``int64 [G]`` index into :data:`VERDICTS`.
+        best: ``float64 [G]`` highest IoU with anything found.
+    """
+
+    truth: Labelled
+    found: Labelled
+    found_of: Int
+    truth_of: Int
+    verdict: Int
+    best: Float
+
+
+def boxes_of(labels: Labelled, category: Int, with_masks: bool, crowd: Bool | None = None) -> Boxes:
+    """A labeling as the metrics take it."""
+    return Boxes.of(
+        labels.image,
+        category,
+        labels.box_xyxy,
+        labels.score,
+        mask=labels.mask if with_masks else (),
+        size=labels.size,
+        crowd=crowd,
+    )
+
+
+def has_masks(*sides: Labelled) -> bool:
+    """Whether every instance of all sides has a mask."""
+    return all(m is not None for side in sides for m in side.mask) and all(map(len, sides))
+
+
+def pair(truth: Labelled, found: Labelled, names: Mapping[str, str], min_side: float) -> Pairing:
+    """Pair two labelings at IoU .5 of masks, or of boxes where masks are missing.
+
+    Args:
+        truth: what is there.
+        found: what was said to be there, on the truth's frames.
+        names: canonical class of every phrase that has another one.
+        min_side: things smaller than a square of this side are neither to be found nor missed.
+    """
+    found = found[~found.structure]
+    excused = truth.structure | (_side(truth) < min_side)
+    masks = has_masks(truth, found)
+    one = np.zeros(len(truth), np.int64)
+    matches = match(
+        boxes_of(truth, one, masks, excused),
+        boxes_of(found, np.zeros(len(found), np.int64), masks),
+        "mask" if masks else "box",
+        (IOU,),
+        class_agnostic=True,
+    )
+    rows = np.flatnonzero(~excused)
+    place = np.full(len(truth) + 1, -2, np.int64)
+    place[rows] = np.arange(len(rows))
+    place[-1] = -1
+    truth_of = place[matches.truth_of[0]]
+    truth_of[(truth_of == -1) & matches.found_ignored[0]] = -2
+    things = truth[rows]
+    found_of = matches.found_of[0][rows]
+    best = _best(things, found)
+    return Pairing(
+        things, found, found_of, truth_of, _verdicts(things, found, found_of, best, names), best
+    )
+
+
+def _verdicts(
+    truth: Labelled, found: Labelled, found_of: Int, best: Float, names: Mapping[str, str]
+) -> Int:
+    out = np.where(best >= NEAR, VERDICTS.index("mislocated"), VERDICTS.index("not found"))
+    for g in np.flatnonzero(found_of >= 0):
+        said = found.phrase[found_of[g]]
+        true = names.get(truth.phrase[g], truth.phrase[g])
+        if names.get(said, said) == true:
+            out[g] = VERDICTS.index("right")
+        else:
+            out[g] = VERDICTS.index("unnamed" if said == UNNAMED else "misidentified")
+    return out
+
+
+def _side(labels: Labelled) -> Float:
+    box = labels.box_xyxy
+    return np.sqrt(np.clip(box[:, 2:] - box[:, :2], 0, None).prod(1))
+
+
+def sides(labels: Labelled) -> Float:
+    """Side ``[N]`` of the square of the same area as each box, pixels."""
+    return _side(labels)
+
+
+def _best(truth: Labelled, found: Labelled) -> Float:
+    """Highest box IoU of each true thing with anything found in its frame."""
+    out = np.zeros(len(truth))
+    order = np.argsort(found.image, kind="stable")
+    image = found.image[order]
+    for frame in np.unique(truth.image):
+        rows = np.flatnonzero(truth.image == frame)
+        low, high = np.searchsorted(image, [frame, frame + 1])
+        if high > low:
+            iou = box_iou(truth.box_xyxy[rows], found.box_xyxy[order[low:high]])
+            out[rows] = iou.max(1)
+    return out
