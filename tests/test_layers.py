@@ -34,13 +34,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"errors", "schema", "store"},
     "exchange": DATA | {"recording"},
     # Simulated visits are recordings like any other, and their truth is a dataset like any other.
-    "simulate": DATA | {"exchange", "recording"},
+    "simulate": DATA | {"exchange", "recording", "vocabulary"},
     "report": DATA | {"recording"},
     "labeling": DATA
     | {"describe", "engine", "ground", "naming", "quality", "recording", "segment", "world"},
     "doctoring": VOCABULARY,
-    "verbs": DATA | {"exchange", "labeling", "recording", "simulate"},
-    "cli": {"doctoring", "engine", "errors", "labeling", "report", "store", "verbs"},
+    "vocabulary": VOCABULARY,
+    "verbs": DATA | {"evaluate", "exchange", "labeling", "recording", "simulate", "vocabulary"},
+    "cli": {"doctoring", "engine", "errors", "evaluate", "labeling", "report", "store", "verbs"},
     "__init__": {"doctoring", "labeling", "recording", "store", "verbs"},
 }
 HEAVY = {"numpy", "scipy", "pyarrow", "duckdb", "av", "PIL", "mcap", "rosbags", "pycocotools"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,6 +14,7 @@ import typer
 
 if TYPE_CHECKING:
     from scenekeeper.engine import Progress
+    from scenekeeper.evaluate import Difference, Evaluation
     from scenekeeper.labeling import LabelReport
 
 app = typer.Typer(
@@ -26,6 +27,8 @@ app = typer.Typer(
     scenekeeper show lab.sk                           what was found
     scenekeeper name lab.sk o7 "white mug"            name a thing in every frame
     scenekeeper export lab.sk coco labels.json        use the labels elsewhere
+    scenekeeper simulate test/                        recordings with exact truth
+    scenekeeper evaluate lab.sk --truth truth.sk      judge labels by the truth
     """,
     add_completion=False,
     no_args_is_help=True,
@@ -100,12 +103,12 @@ def label(
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Argument(help="Where to put it.")] = Path("scenekeeper-demo"),
-    frames: Annotated[int, typer.Option(min=10, help="Length of the recording.")] = 90,
+    seconds: Annotated[float, typer.Option(min=1, help="Length of each visit.")] = 16.0,
     json: Json = False,
     quiet: Quiet = False,
     open: Open = None,
 ) -> None:
-    """Render a small room as an RGB-D recording, label it, and open the report.
+    """Simulate a robot that visits a flat twice, label what it saw, and score the labels.
 
     \b
     scenekeeper demo
@@ -115,13 +118,135 @@ def demo(
     from scenekeeper.store import open_dataset
 
     with _progress(json, quiet) as progress:
-        report, dataset = verbs.demo(folder, frames, progress)
-        page = write_report(open_dataset(dataset))
+        done = verbs.demo(folder, seconds, progress)
+        page = write_report(open_dataset(done.dataset))
     if json:
-        _print_json({"dataset": str(dataset), "report": str(page), "sessions": [report.to_dict()]})
+        _print_json(
+            {
+                "recordings": [str(p) for p in done.recordings],
+                "dataset": str(done.dataset),
+                "truth": str(done.truth),
+                "report": str(page),
+                "scores": str(done.page),
+                "sessions": [r.to_dict() for r in done.reports],
+                "changes": list(done.changes),
+                "evaluation": done.evaluation.to_dict(),
+            }
+        )
     else:
-        _print_labelled([report], dataset, page)
-    _open_page(page, open, json)
+        for report in done.reports:
+            _print_label(report)
+        print()
+        _print_scores(done.evaluation, _HEADLINES)
+        print()
+        for change in done.changes:
+            print(change)
+        print(f"\nthe scores:    {done.page}\nthe labels:    {page}")
+    _open_page(done.page, open, json)
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder to write to.")],
+    rooms: Annotated[int, typer.Option(min=1, help="How many homes.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first home.")] = 0,
+    format: Annotated[str, typer.Option(help="mcap or rgbd.")] = "mcap",
+    path: Annotated[
+        Literal["drive", "orbit"], typer.Option(help="On a mobile base, or by hand.")
+    ] = "drive",
+    seconds: Annotated[float, typer.Option(help="Length of a visit.")] = 20.0,
+    fps: Annotated[float, typer.Option(help="Pictures per second.")] = 10.0,
+    size: Annotated[str, typer.Option(metavar="WxH", help="Of the pictures.")] = "640x480",
+    visits: Annotated[int, typer.Option(min=1, help="Between them, things change.")] = 1,
+    randomise: Annotated[float, typer.Option(min=0, max=1, help="Domain randomisation.")] = 0.0,
+    clutter: Annotated[float, typer.Option(min=0, help="1 = about 35 things a room.")] = 1.0,
+    pose_noise: Annotated[
+        str, typer.Option(metavar="M,RAD", help="Standard deviations of the poses.")
+    ] = "0,0",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write recordings of simulated homes, with the exact truth beside them.
+
+    \b
+    scenekeeper simulate test/ --rooms 3 --seed 7
+    scenekeeper simulate visits/ --visits 2 --format rgbd
+    scenekeeper evaluate labels.sk --truth visits/truth.sk
+    """
+    from scenekeeper import verbs
+
+    width, height = _numbers(size, "x", "--size")
+    metres, radians = _numbers(pose_noise, ",", "--pose-noise")
+    with _progress(json, quiet) as progress:
+        made = verbs.simulate(
+            out,
+            rooms,
+            seed,
+            format,
+            say=progress.say,
+            path=path,
+            seconds=seconds,
+            fps=fps,
+            size=(int(width), int(height)),
+            visits=visits,
+            randomise=randomise,
+            clutter=clutter,
+            pose_noise=(metres, radians),
+        )
+    if json:
+        _print_json({"recordings": [str(p) for p in made], "truth": str(out / "truth.sk")})
+    else:
+        print(f"{len(made)} recordings in {out}, the truth about them in {out / 'truth.sk'}")
+        print(f"label one:  scenekeeper label {shlex.quote(str(made[0]))} --into labels.sk")
+
+
+@app.command()
+def evaluate(
+    labels: Annotated[Path, typer.Argument(help="A labelled dataset, or a COCO file.")],
+    other: Annotated[
+        Path | None, typer.Argument(help="A second one, to compare with the first.")
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="What is really there: a dataset or a COCO file.")
+    ] = None,
+    vocabulary: Annotated[
+        Path | None, typer.Option(help="Synonyms as TOML; the truth's own by default.")
+    ] = None,
+    page: Annotated[
+        Path | None, typer.Option(help="Write the scores as a page with plots.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Judge labels by the truth; with two labelings, say where they differ and whether by chance.
+
+    \b
+    scenekeeper evaluate lab.sk --truth truth.sk
+    scenekeeper evaluate old.sk new.sk --truth truth.sk
+    scenekeeper evaluate detections.json --truth annotations.json --page scores.html
+    """
+    from scenekeeper import verbs
+    from scenekeeper.evaluate import compare, write_page
+
+    if truth is None:
+        raise typer.BadParameter("say what is true: --truth TRUTH")
+    first = verbs.evaluate(labels, truth, vocabulary)
+    if page is not None:
+        write_page(first, page)
+    if other is not None:
+        second = verbs.evaluate(other, truth, vocabulary)
+        differences = compare(first, second)
+        if json:
+            _print_json([d.to_dict() for d in differences])
+        else:
+            _print_differences(first.labels, second.labels, differences)
+        return
+    if json:
+        _print_json(first.to_dict())
+        return
+    print(f"{first.labels} against {first.truth}, {first.frames} frames")
+    _print_scores(first)
+    if page is not None:
+        print(f"\nlook: {page}")
 
 
 @app.command()
@@ -366,6 +491,67 @@ def _print_label(report: LabelReport) -> None:
         print(f"  bottleneck: {report.bottleneck}; resumed {report.kept}, did {report.done} pieces")
     for stage, clip, reason in report.failures:
         print(f"  failed: clip {clip}, {stage}: {reason.splitlines()[-1]}")
+
+
+_HEADLINES = (
+    "recall at IoU .5",
+    "precision at IoU .5",
+    "AP50 (mask, any name)",
+    "AP50 (mask, right name)",
+    "names that are right",
+    "HOTA",
+    "ECE of named labels",
+    "objects found",
+    "median position error, m",
+)
+
+
+def _print_scores(evaluation: Evaluation, only: Sequence[str] = ()) -> None:
+    for note in evaluation.notes:
+        print(f"note: {note}")
+    rows = [r for r in evaluation.rows if not only or r.name in only]
+    _table(
+        ("", "figure", "value", "95 % interval", "of"),
+        [
+            (
+                r.section if k == 0 or rows[k - 1].section != r.section else "",
+                r.name,
+                _three(r.value),
+                "" if r.low is None else f"{_three(r.low)} to {_three(r.high)}",
+                r.n,
+            )
+            for k, r in enumerate(rows)
+        ],
+    )
+
+
+def _print_differences(first: str, second: str, rows: Sequence[Difference]) -> None:
+    _table(
+        ("figure", first, second, "difference", "p", ""),
+        [
+            (
+                r.name,
+                _three(r.first),
+                _three(r.second),
+                "" if r.difference is None else f"{r.difference:+.3f}",
+                _three(r.p),
+                r.verdict,
+            )
+            for r in rows
+        ],
+    )
+
+
+def _three(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _numbers(text: str, between: str, option: str) -> tuple[float, float]:
+    try:
+        a, b = (float(part) for part in text.lower().split(between))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not two numbers with {between!r} between") from None
+    return a, b
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:

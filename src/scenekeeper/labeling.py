@@ -196,7 +196,7 @@ def label(
     else:
         opened = [replace(r, name=_session_name(r.name)) for r in opened]
     dataset = Dataset.create(Path(into))
-    how = labeler or EmbeddedLabeler()
+    how = labeler or MapLabeler()
     with engine.no_progress() as silent:
         told = progress or silent
         return [_label_session(dataset, r, how, clip_seconds, workers, told) for r in opened]

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scenekeeper.errors import DatasetError, ScenekeeperError
 from scenekeeper.exchange.base import Exported, Purpose
 from scenekeeper.exchange.base import export as export_labels
 from scenekeeper.labeling import LabelReport, describe_again, label
 from scenekeeper.store import Dataset, ledger, open_dataset
+from scenekeeper.vocabulary import FILE as VOCABULARY
+from scenekeeper.vocabulary import read_vocabulary
+
+if TYPE_CHECKING:
+    from scenekeeper.evaluate import Evaluation
 
 PathLike = str | os.PathLike[str]
 
@@ -136,26 +142,148 @@ def convert(recording: PathLike, out: PathLike) -> Path:
     return write_recording(open_recording(recording), target)
 
 
-def demo(
-    folder: PathLike = "scenekeeper-demo", frames: int = 90, progress: Any = None
-) -> tuple[LabelReport, Path]:
-    """Render a small furnished room as an RGB-D recording and label it.
+def simulate(
+    out: PathLike,
+    rooms: int = 1,
+    seed: int = 0,
+    format: str = "mcap",
+    *,
+    say: Callable[[str], None] = lambda line: None,
+    **scenario: Any,
+) -> list[Path]:
+    """Write recordings of simulated homes, with the exact truth beside them.
 
     Args:
-        folder: gets ``room`` (the recording) and ``room.sk`` (the dataset).
-        frames: length of the recording.
-        progress: as for :func:`label`.
+        out: folder that gets the recordings and ``truth.sk``.
+        rooms: how many homes; their seeds follow one another.
+        seed: of the first.
+        format: ``mcap``, ``lerobot``, ``hdf5``, ``rlds`` or ``rgbd``.
+        say: is told of every recording that is ready.
+        scenario: fields of :class:`scenekeeper.simulate.produce.Scenario`.
 
-    Returns:
-        The labelling's report and the dataset's folder.
+    Raises:
+        ScenekeeperError: see :func:`scenekeeper.simulate.produce.simulate`.
     """
-    from scenekeeper.simulate import write_tabletop
+    produce = _simulator()
+    seeds = list(range(seed, seed + rooms))
+    done: list[Path] = produce.simulate(Path(out), seeds, format, produce.Scenario(**scenario), say)
+    return done
 
-    room = Path(folder) / "room"
-    if not room.exists():
-        write_tabletop(room, frames)
-    dataset = Path(folder) / "room.sk"
-    return label([room], dataset, progress=progress)[0], dataset
+
+def evaluate(labels: PathLike, truth: PathLike, vocabulary: PathLike | None = None) -> Evaluation:
+    """Judge a labelled dataset (or COCO file) by the truth.
+
+    Args:
+        labels: what was found.
+        truth: what is there: a dataset, a COCO file, or a folder with one of them in it.
+        vocabulary: synonyms, as TOML; the truth's own when absent.
+
+    Raises:
+        DatasetError: see :func:`scenekeeper.evaluate.evaluate`.
+    """
+    from scenekeeper.evaluate import evaluate as judge
+
+    given = Path(vocabulary) if vocabulary is not None else _vocabulary_of(Path(truth))
+    words = {} if given is None else read_vocabulary(given)
+    return judge(Path(labels), Path(truth), words)
+
+
+def _vocabulary_of(truth: Path) -> Path | None:
+    for folder in (truth, truth / "truth.sk"):
+        if (folder / VOCABULARY).is_file():
+            return folder / VOCABULARY
+    return None
+
+
+DEMO_ROOMS = ("kitchen", "living room")
+DEMO_SEED = 12
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demo made.
+
+    Attributes:
+        recordings: two visits to one home, as MCAP.
+        dataset: their labels.
+        truth: what is really there.
+        reports: of labelling each visit.
+        evaluation: the labels, judged by the truth.
+        changes: what somebody did between the visits, one sentence each.
+        page: the scores, to look at.
+    """
+
+    recordings: tuple[Path, ...]
+    dataset: Path
+    truth: Path
+    reports: tuple[LabelReport, ...]
+    evaluation: Evaluation
+    changes: tuple[str, ...]
+    page: Path
+
+
+def demo(
+    folder: PathLike = "scenekeeper-demo", seconds: float = 16.0, progress: Any = None
+) -> Demo:
+    """Simulate a robot that drives through a flat twice, label what it saw, and score the labels.
+
+    Args:
+        folder: gets ``simulated`` (recordings and truth), ``home.sk`` (labels), ``scores.html``.
+        seconds: length of each visit.
+        progress: as for :func:`label`.
+    """
+    from scenekeeper.evaluate import write_page
+
+    home = Path(folder)
+    say = progress.say if progress is not None else lambda line: None
+    say("rendering two visits to a flat (the renderer compiles itself the first time)")
+    recordings = simulate(
+        home / "simulated",
+        1,
+        DEMO_SEED,
+        say=say,
+        kinds=DEMO_ROOMS,
+        seconds=seconds,
+        size=(320, 240),
+        visits=2,
+    )
+    reports = label(recordings, home / "home.sk", progress=progress)
+    truth = home / "simulated" / "truth.sk"
+    say("scoring the labels by the truth")
+    evaluation = evaluate(home / "home.sk", truth)
+    changes = tuple(_told_changes(open_dataset(truth), evaluation))
+    page = write_page(
+        evaluation, home / "scores.html", changes, "Two visits to a simulated flat, scored"
+    )
+    return Demo(
+        tuple(recordings), home / "home.sk", truth, tuple(reports), evaluation, changes, page
+    )
+
+
+def _told_changes(truth: Dataset, evaluation: Evaluation) -> Iterator[str]:
+    """What was changed between visits, and whether the labels of both visits show it."""
+    seen = evaluation.seen
+    for c in truth.table("changes").to_pylist():
+        before = (c["since"], c["object"]) in seen
+        after = (c["session"], c["new_object"] or c["object"]) in seen
+        shown = {
+            "taken": "the first visit's labels show it" if before else "never labelled",
+            "added": "the second visit's labels show it" if after else "not labelled yet",
+        }.get(c["kind"], f"labelled in {before + after} of 2 visits")
+        yield f"Between the visits the {c['phrase']} was {c['kind']}: {shown}."
+
+
+def _simulator() -> Any:
+    try:
+        import numba  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ScenekeeperError(
+            "the simulator's renderer needs numba, which is not installed",
+            remedy="pip install 'scenekeeper[simulate]'",
+        ) from error
+    from scenekeeper.simulate import produce
+
+    return produce
 
 
 def _session_row(dataset: Dataset, session: str) -> dict[str, Any]:

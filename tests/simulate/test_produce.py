@@ -17,7 +17,7 @@ from scenekeeper.simulate.truth import STRUCTURE_ID
 from scenekeeper.store import open_dataset
 
 SCENARIO = Scenario(
-    rooms=("kitchen",), seconds=1.0, fps=5, size=(96, 72), visits=2, finer=1, clutter=0.6
+    kinds=("kitchen",), seconds=1.0, fps=5, size=(96, 72), visits=2, finer=1, clutter=0.6
 )
 
 

@@ -1,5 +1,13 @@
-"""Labels against ground truth: boxes, masks, tracks, jitter, calibration, 3D boxes, counts.
+"""The referee: labels against ground truth, every score with what it rests on.
 
-Pure functions over arrays: no files, no datasets. Results are frozen dataclasses with
-``to_dict()``; a number that is not defined (nothing to divide by) is NaN, ``None`` in the dict.
+In: a labelled dataset or COCO file, and the truth as one. Out: figures with intervals, a page with
+plots, and the comparison of two labelings.
 """
+
+from __future__ import annotations
+
+from scenekeeper.evaluate.compare import Difference, compare
+from scenekeeper.evaluate.evaluation import Evaluation, Row, evaluate
+from scenekeeper.evaluate.page import write_page
+
+__all__ = ["Difference", "Evaluation", "Row", "compare", "evaluate", "write_page"]

@@ -6,6 +6,7 @@ things behind each and an interval where whole clips can be drawn again.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -58,6 +59,7 @@ class Row:
         low: lower end of its 95 % interval over clips; ``None`` = not computed.
         high: upper end.
         better: ``higher`` or ``lower`` is better; ``""`` = neither.
+        clips: per clip the two sums whose ratio it is, where it is one.
     """
 
     section: str
@@ -67,6 +69,11 @@ class Row:
     low: float | None = None
     high: float | None = None
     better: str = "higher"
+    clips: Mapping[int, tuple[float, float]] = field(default_factory=dict, repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {k: v for k, v in asdict(self).items() if k != "clips"}
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,7 @@ class Evaluation:
         rows: the figures.
         notes: what the reader should know.
         plots: numbers behind the page's pictures, by name.
+        seen: ``(session, true object)`` of every true object that some label was paired with.
     """
 
     labels: str
@@ -88,10 +96,12 @@ class Evaluation:
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
     plots: Mapping[str, Any] = field(default_factory=dict)
+    seen: frozenset[tuple[str, int]] = frozenset()
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return asdict(self)
+        plain = {k: getattr(self, k) for k in ("labels", "truth", "frames", "notes", "plots")}
+        return {**plain, "rows": [r.to_dict() for r in self.rows]}
 
     def value(self, name: str) -> float | None:
         """One figure by its name.
@@ -155,8 +165,19 @@ def judge(
         rows += _captions(found_set, true_set, names)
     warning = check_names(found, true, names)
     return Evaluation(
-        found.name, true.name, len(true.frames), tuple(rows), (warning,) if warning else (), plots
+        found.name,
+        true.name,
+        len(true.frames),
+        tuple(rows),
+        (warning,) if warning else (),
+        plots,
+        _seen(paired),
     )
+
+
+def _seen(p: Pairing) -> frozenset[tuple[str, int]]:
+    rows = np.flatnonzero(p.found_of >= 0)
+    return frozenset((p.truth.frames[p.truth.image[g]][0], int(p.truth.object[g])) for g in rows)
 
 
 def canonical(synonyms: Mapping[str, Sequence[str]]) -> dict[str, str]:
@@ -265,15 +286,16 @@ def _share(
     """A share with its interval from drawing clips again."""
     if not len(hit):
         return Row(section, name, None, 0, better=better)
-    _, at = np.unique(clip, return_inverse=True)
+    which, at = np.unique(clip, return_inverse=True)
     top, bottom = np.bincount(at, hit), np.bincount(at)
     low = high = None
     if len(top) > 1:
         low, high = _interval(top, bottom)
-    return Row(section, name, float(hit.mean()), len(hit), low, high, better)
+    sums = {int(c): (float(a), float(b)) for c, a, b in zip(which, top, bottom, strict=True)}
+    return Row(section, name, float(hit.mean()), len(hit), low, high, better, sums)
 
 
-def _interval(top: Float, bottom: NDArray[Any]) -> tuple[float, float]:
+def _interval(top: NDArray[Any], bottom: NDArray[Any]) -> tuple[float, float]:
     """95 % interval of a ratio of sums over clips, by the bootstrap (Efron 1979)."""
     rng = np.random.default_rng(0)
     drawn = rng.integers(0, len(top), (DRAWS, len(top)))
@@ -327,7 +349,7 @@ def _by_frame(labels: Labelled, n: int) -> list[Int]:
     first[1:] = (np.diff(key, axis=0) != 0).any(1)
     kept = order[first]
     ends = np.searchsorted(labels.image[kept], np.arange(n + 1))
-    return [kept[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return [kept[a:b] for a, b in itertools.pairwise(ends)]
 
 
 def _counting(p: Pairing, names: Mapping[str, str]) -> Iterator[Row]:

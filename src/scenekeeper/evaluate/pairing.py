@@ -118,7 +118,7 @@ def _verdicts(
 
 def _side(labels: Labelled) -> Float:
     box = labels.box_xyxy
-    return np.sqrt(np.clip(box[:, 2:] - box[:, :2], 0, None).prod(1))
+    return np.asarray(np.sqrt(np.clip(box[:, 2:] - box[:, :2], 0, None).prod(1)), np.float64)
 
 
 def sides(labels: Labelled) -> Float:

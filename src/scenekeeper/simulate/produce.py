@@ -16,12 +16,15 @@ from scenekeeper.errors import ScenekeeperError
 from scenekeeper.exchange.recordings import FORMATS, write_recording_as
 from scenekeeper.recording import open_recording
 from scenekeeper.simulate.changes import CHANGE_KINDS, Change, ChangeKind, change
+from scenekeeper.simulate.families import NOUNS
 from scenekeeper.simulate.home import Home, RoomKind, furnish
 from scenekeeper.simulate.motion import Motion, drive, orbit
 from scenekeeper.simulate.sensor import Sensor
 from scenekeeper.simulate.session import Visit, pinhole
 from scenekeeper.simulate.truth import write_truth
 from scenekeeper.store import Dataset
+from scenekeeper.vocabulary import FILE as VOCABULARY
+from scenekeeper.vocabulary import write_vocabulary
 
 Path_ = Literal["drive", "orbit"]
 MOVES: dict[str, Callable[[Home, float, np.random.Generator], Motion]] = {
@@ -36,7 +39,7 @@ class Scenario:
     """What to simulate.
 
     Attributes:
-        rooms: of each home, side by side; one room of any kind when ``None``.
+        kinds: rooms of each home, side by side; one room of any kind when ``None``.
         path: how the camera moves: ``drive``, on a mobile base; ``orbit``, by hand.
         seconds: length of a visit.
         fps: pictures per second.
@@ -50,7 +53,7 @@ class Scenario:
         finer: looks per pixel and axis.
     """
 
-    rooms: tuple[RoomKind, ...] | None = None
+    kinds: tuple[RoomKind, ...] | None = None
     path: Path_ = "drive"
     seconds: float = 20.0
     fps: float = 10.0
@@ -75,7 +78,7 @@ class Scenario:
 
 def visits_of(seed: int, scenario: Scenario) -> list[tuple[Visit, tuple[Change, ...]]]:
     """The visits to one home, each with what was changed since the one before."""
-    home = furnish(seed, scenario.rooms, scenario.clutter, scenario.randomise)
+    home = furnish(seed, scenario.kinds, scenario.clutter, scenario.randomise)
     out: list[tuple[Visit, tuple[Change, ...]]] = []
     for day in range(scenario.visits):
         rng = np.random.default_rng([seed, 8, day])
@@ -132,6 +135,7 @@ def simulate(
         )
     out.mkdir(parents=True, exist_ok=True)
     truth = Dataset.create(out / TRUTH)
+    write_vocabulary(NOUNS, out / TRUTH / VOCABULARY)
     paths = []
     for seed in seeds:
         before: Visit | None = None
