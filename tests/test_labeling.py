@@ -13,7 +13,8 @@ from PIL import Image
 
 from scenekeeper import engine, label, name, open_dataset
 from scenekeeper.errors import DatasetError, RecordingError
-from scenekeeper.labeling import MapLabeler, _session_name
+from scenekeeper.labeling import EmbeddedLabeler, MapLabeler, _session_name, prototypes
+from scenekeeper.schema import UNNAMED
 from scenekeeper.simulate import write_tabletop
 from scenekeeper.store import Dataset
 from scenekeeper.world import FuseConfig
@@ -62,7 +63,8 @@ def test_the_thing_to_name_is_unnamed_and_seen_most(room: Labelled) -> None:
     assert report.unnamed is not None
     chosen = objects(room.dataset)[report.unnamed]
     things = [o for o in objects(room.dataset).values() if o["kind"] in ("thing", "flat")]
-    assert chosen in things and chosen["frames"] == max(int(str(o["frames"])) for o in things)
+    unnamed = [o for o in things if o["phrase"] == UNNAMED]
+    assert chosen in unnamed and chosen["frames"] == max(int(str(o["frames"])) for o in unnamed)
 
 
 def test_a_name_survives_labelling_with_another_configuration(room: Labelled) -> None:
@@ -70,7 +72,7 @@ def test_a_name_survives_labelling_with_another_configuration(room: Labelled) ->
     assert report.unnamed is not None
     before = objects(room.dataset)[report.unnamed]
     name(room.dataset.path, report.unnamed, "thing of mine")
-    label([room.recording], room.dataset.path, labeler=MapLabeler(FuseConfig(0.014)))
+    label([room.recording], room.dataset.path, labeler=EmbeddedLabeler(FuseConfig(0.014)))
     again = open_dataset(room.dataset.path)
     after = objects(again)[report.unnamed]
     assert (after["phrase"], after["status"]) == ("thing of mine", "verified")
@@ -135,30 +137,59 @@ def test_a_recording_that_moved_is_the_same_session(room: Labelled, tmp_path: Pa
     assert report.done == 0
 
 
-def test_without_depth_frames_are_indexed_and_the_reason_is_told(tmp_path: Path) -> None:
+def test_without_depth_things_are_found_in_pictures_and_what_is_missing_is_told(
+    tmp_path: Path,
+) -> None:
     room = write_tabletop(tmp_path / "room", 6, size=(160, 120))
     for file in room.glob("*.depth.png"):
         file.unlink()
     [report] = label([room], tmp_path / "room.sk")
-    assert (report.frames, report.instances, report.unnamed) == (6, 0, None)
+    assert report.instances > 6 and (report.frames, report.objects, report.unnamed) == (6, 0, None)
     assert any("has no depth" in note for note in report.notes)
     assert len(open_dataset(tmp_path / "room.sk").table("quality")) == 6
 
 
-def test_without_poses_frames_are_indexed_and_the_reason_is_told(tmp_path: Path) -> None:
+def test_without_poses_things_are_found_in_pictures_and_what_is_missing_is_told(
+    tmp_path: Path,
+) -> None:
     room = write_tabletop(tmp_path / "room", 6, size=(160, 120))
     for file in room.glob("*.pose.txt"):
         file.unlink()
     [report] = label([room], tmp_path / "room.sk")
-    assert report.instances == 0 and any("no camera poses" in note for note in report.notes)
+    assert report.instances > 6 and report.objects == 0
+    assert any("no camera poses" in note for note in report.notes)
 
 
-def test_an_all_unknown_depth_gives_no_labels_and_no_error(tmp_path: Path) -> None:
+def test_an_all_unknown_depth_gives_no_objects_and_no_error(tmp_path: Path) -> None:
     room = write_tabletop(tmp_path / "room", 6, size=(160, 120))
     for file in room.glob("*.depth.png"):
         Image.fromarray(np.zeros((120, 160), np.uint16)).save(file)
     [report] = label([room], tmp_path / "room.sk")
-    assert report.instances == 0 and report.failures == ()
+    assert report.objects == 0 and report.failures == ()
+
+
+def test_the_map_alone_labels_without_networks(tmp_path: Path) -> None:
+    room = write_tabletop(tmp_path / "room", 12, size=(160, 120))
+    [report] = label([room], tmp_path / "room.sk", labeler=MapLabeler())
+    assert report.objects > 3 and report.failures == ()
+    dataset = open_dataset(tmp_path / "room.sk")
+    assert "proposals" not in dataset.current("room")
+    things = [o for o in objects(dataset).values() if o["kind"] == "thing"]
+    assert {o["phrase"] for o in things} == {UNNAMED}
+
+
+def test_a_taught_word_is_used_by_the_next_labelling(room: Labelled) -> None:
+    [report] = label([room.recording], room.dataset.path)
+    assert report.unnamed is not None
+    assert prototypes(open_dataset(room.dataset.path)) == {}
+    name(room.dataset.path, report.unnamed, "thing of mine")
+    taught = prototypes(open_dataset(room.dataset.path))
+    assert taught.keys() == {"thing of mine"}
+    assert np.linalg.norm(taught["thing of mine"]) == pytest.approx(1, abs=1e-3)
+    [again] = label([room.recording], room.dataset.path)
+    assert again.done > 0  # tracks are named anew, nothing is looked at again
+    phrases = {o["phrase"] for o in objects(open_dataset(room.dataset.path)).values()}
+    assert "thing of mine" in phrases
 
 
 def test_a_picture_that_cannot_be_read_costs_its_clip_only(tmp_path: Path) -> None:

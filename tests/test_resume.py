@@ -134,7 +134,9 @@ def test_a_full_disk_loses_nothing_and_the_rest_is_done_later(
     told = finish(start(recording, dataset, str(limit)))
     assert "cannot be written" in told["error"] and "continues from there" in told["error"]
     assert sorted(dataset.glob("labels/surface/*/*.parquet")) == sorted({*surfaces} - {largest})
-    assert label(recording, dataset)["done"] == 2  # the surface, and the quality of the same pass
+    assert (
+        label(recording, dataset)["done"] == 3
+    )  # the surface; quality and proposals of the same pass
     assert content(dataset) == content(undisturbed[0])
 
 
@@ -143,12 +145,12 @@ def test_a_damaged_segment_is_named_and_made_anew_once_deleted(
 ) -> None:
     dataset = tmp_path / "damaged.sk"
     label(recording, dataset)
-    [segment] = dataset.glob("labels/segments/*/*.parquet")
+    [segment] = dataset.glob("labels/tracks/*/*.parquet")
     segment.write_bytes(segment.read_bytes()[:100])
     [objects] = dataset.glob("labels/objects/*/*.parquet")
     objects.unlink()
     told = label(recording, dataset)
     assert str(segment) in told["error"] and "Delete it and label again" in told["error"]
     segment.unlink()
-    assert label(recording, dataset)["done"] == 2  # the segments and the objects
+    assert label(recording, dataset)["done"] == 2  # the tracks and the objects
     assert content(dataset) == content(undisturbed[0])

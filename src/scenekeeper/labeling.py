@@ -196,7 +196,7 @@ def label(
     else:
         opened = [replace(r, name=_session_name(r.name)) for r in opened]
     dataset = Dataset.create(Path(into))
-    how = labeler or MapLabeler()
+    how = labeler or EmbeddedLabeler()
     with engine.no_progress() as silent:
         told = progress or silent
         return [_label_session(dataset, r, how, clip_seconds, workers, told) for r in opened]
@@ -304,8 +304,8 @@ def _missing(recording: Recording, index: pa.Table) -> tuple[str, ...]:
     if not lacks:
         return ()
     return (
-        f"has no {', no '.join(lacks)}: the embedded labeler needs depth and poses, so frames are"
-        " indexed and checked for quality but get no boxes",
+        f"has no {', no '.join(lacks)}: things are found and followed in the pictures, but have no"
+        " place in 3D, so there are no objects and relations",
     )
 
 

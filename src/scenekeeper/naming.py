@@ -21,10 +21,13 @@ class NamingConfig:
         min_p: fused probability below which a thing is called ``object``.
         correlation: how alike the errors of two views of one thing are, 0 (each view counts
             fully) to 1 (all views count as one).
+
+    On the simulator 0.6 and 0.35 would do. Real pictures look wrong in the same way from all sides:
+    on the real kitchen only values like these keep wrong names rare.
     """
 
-    min_p: float = 0.6
-    correlation: float = 0.35
+    min_p: float = 0.9
+    correlation: float = 0.8
 
 
 def posterior(logits: NDArray[np.floating]) -> Float:
@@ -97,3 +100,20 @@ def with_prototypes(
             names.append(word)
             extra.append(scale * similarity)
     return np.concatenate((*out, np.array(extra))), tuple(names)
+
+
+_BIAS, _THING, _NAME = -2.15, 1.9, 0.64
+"""Fitted on labels of five simulated homes, seeds 10100 to 10104, held out from training."""
+
+
+def believe(thing: float, name: float) -> float:
+    """Probability that a named label is right: that there is such a thing, and it is called so.
+
+    Both are underconfident or overconfident in their own way, so they are weighed on the logits.
+
+    Args:
+        thing: score of the thing, 0 to 1.
+        name: fused probability of its name.
+    """
+    a, b = (np.log(np.clip(v, 0.02, 0.99) / (1 - np.clip(v, 0.02, 0.99))) for v in (thing, name))
+    return float(1 / (1 + np.exp(-(_BIAS + _THING * a + _NAME * b))))

@@ -1,4 +1,4 @@
-"""On a real kitchen the things a person would point at are found, one object each, all along."""
+"""On a real kitchen, by the map alone, what a person would point at is one object, all along."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from scenekeeper import label, open_dataset
-from scenekeeper.labeling import LabelReport
+from scenekeeper.labeling import LabelReport, MapLabeler
 from scenekeeper.store import Dataset
 from tests.segment.kitchen_truth import BOXES, Sightings, sightings
 
@@ -24,7 +24,7 @@ def labelled(
     kitchen: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[LabelReport, Dataset]:
     folder = tmp_path_factory.mktemp("kitchen") / "kitchen.sk"
-    report = label([kitchen], folder)[0]
+    report = label([kitchen], folder, labeler=MapLabeler())[0]
     return report, open_dataset(folder)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scenekeeper import masks
 from scenekeeper.schema import Camera, Frame
-from scenekeeper.segment.project import Lookup, build_lookup, labels, see
+from scenekeeper.segment.project import Lookup, build_lookup, labels, see, with_proposals
 from tests.made_surfaces import SIZE, box, rectangle
 
 # A camera 1 m above a table looks straight down on a box that is 0.2 m high.
@@ -112,7 +112,8 @@ def test_small_masks_and_far_pixels_are_left_out(lookup: Lookup) -> None:
 def test_labels_carry_what_was_seen(lookup: Lookup) -> None:
     picture = frame(depth_image())
     seen = see(picture, lookup, 4.0, 0.0004)
-    made = labels(picture, seen, {0: "box", 1: "table"}, {0: 0.5, 1: 0.9})
+    sights = with_proposals(picture, seen, [], frozenset({0}))
+    made = labels(picture, sights, {0: "box", 1: "table"}, {0: 0.5, 1: 0.9})
     assert made.phrase == ("box", "table") and made.score.tolist() == pytest.approx([0.5, 0.9])
     assert np.asarray(made.track).tolist() == [0, 1]
     assert made.mask == tuple(counts for _, counts, _ in seen)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from scenekeeper import label, masks, open_dataset
+from scenekeeper.labeling import MapLabeler
 from scenekeeper.simulate import write_tabletop
 from scenekeeper.store import Dataset
 
@@ -29,7 +30,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def dataset(room: Path) -> Dataset:
-    label([room], room.with_suffix(".sk"))
+    label([room], room.with_suffix(".sk"), labeler=MapLabeler())
     return open_dataset(room.with_suffix(".sk"))
 
 

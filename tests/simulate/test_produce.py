@@ -13,7 +13,7 @@ from scenekeeper.recording import open_recording
 from scenekeeper.recording.frames import frame_index, read_frames
 from scenekeeper.simulate.produce import TRUTH, Scenario, simulate, visits_of
 from scenekeeper.simulate.render import see
-from scenekeeper.simulate.truth import STRUCTURE_ID
+from scenekeeper.simulate.truth import IDS, STRUCTURE_ID
 from scenekeeper.store import open_dataset
 
 SCENARIO = Scenario(
@@ -70,7 +70,8 @@ def test_true_masks_are_the_renderers(made: Path) -> None:
         shot = see(visit.scene, visit.camera, visit.pose(row))
         assert labels.track is not None and len(labels) > 3
         for k, track in enumerate(labels.track.tolist()):
-            own = shot.ids == (track if track < STRUCTURE_ID else STRUCTURE_ID - track)
+            id = track - 5 * IDS
+            own = shot.ids == (id if id < STRUCTURE_ID else STRUCTURE_ID - id)
             counts = labels.mask[k]
             assert counts is not None
             assert np.array_equal(masks.decode(counts, labels.size), own)
@@ -110,7 +111,7 @@ def test_true_relations_say_what_carries_what(made: Path) -> None:
     session = truth.sessions()[0]
     home = visits_of(5, SCENARIO)[0][0].home
     rows = truth.table("relations", session).to_pylist()
-    said = {(r["subject"], r["predicate"], r["object"]) for r in rows}
+    said = {(r["subject"] - 5 * IDS, r["predicate"], r["object"] - 5 * IDS) for r in rows}
     carried = [(s, p, o) for s, p, o in said if p in ("on", "in") and o < STRUCTURE_ID]
     assert carried
     for subject, predicate, object_ in carried:

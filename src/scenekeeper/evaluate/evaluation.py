@@ -156,7 +156,7 @@ def judge(
         *detection,
         *_verdict_rows(paired),
         *_causes(paired, found),
-        *_tracking(true, found),
+        *_tracking(paired),
         *_counting(paired, names),
         *_calibration(paired, names, plots),
     ]
@@ -308,16 +308,16 @@ def _interval(top: NDArray[Any], bottom: NDArray[Any]) -> tuple[float, float]:
 # --- identity, counts, calibration ----------------------------------------------------------------
 
 
-def _tracking(true: Labelled, found: Labelled) -> Iterator[Row]:
+def _tracking(p: Pairing) -> Iterator[Row]:
     section = "identity over time"
-    t = true[~true.structure & (true.track >= 0) & (sides(true) >= MIN_SIDE)]
-    f = found[~found.structure & (found.track >= 0)]
+    t = p.truth[p.truth.track >= 0]
+    f = p.found[(p.found.track >= 0) & (p.truth_of != -2)]
     if not len(t) or not len(f):
         return
-    session = _session_of(true)
+    session = _session_of(t)
     t_ids, f_ids = _per_session(t, session), _per_session(f, session)
-    frames = np.arange(len(true.frames))
-    t_rows, f_rows = _by_frame(t, len(frames)), _by_frame(f, len(frames))
+    n_frames = len(t.frames)
+    t_rows, f_rows = _by_frame(t, n_frames), _by_frame(f, n_frames)
     score = score_tracks(
         [t_ids[r] for r in t_rows],
         [f_ids[r] for r in f_rows],
@@ -409,8 +409,9 @@ def _world(found: Dataset, true: Dataset, p: Pairing, names: Mapping[str, str]) 
     section = "objects in 3D"
     sessions = list(dict.fromkeys(s for s, _ in p.truth.frames))
     votes = _object_votes(p)
-    true_rows = {s: _objects(true, s) for s in sessions}
-    found_rows = {s: _objects(found, s) for s in sessions}
+    true_rows = {s: _objects(true, s, _shown_objects(p.truth, s)) for s in sessions}
+    counted = p.found[p.truth_of != -2]
+    found_rows = {s: _objects(found, s, _shown_objects(counted, s)) for s in sessions}
     total = sum(len(r) for r in true_rows.values())
     said = sum(len(r) for r in found_rows.values())
     if not total or not said:
@@ -439,13 +440,15 @@ def _world(found: Dataset, true: Dataset, p: Pairing, names: Mapping[str, str]) 
     yield from _relations(found, true, sessions, pairs)
 
 
-def _objects(dataset: Dataset, session: str) -> dict[int, dict[str, Any]]:
+def _shown_objects(side: Labelled, session: str) -> set[int]:
+    """Objects of which something that counts is in some frame."""
+    here = np.array([s == session for s, _ in side.frames], np.bool_)
+    return set(side.object[here[side.image]].tolist())
+
+
+def _objects(dataset: Dataset, session: str, shown: set[int]) -> dict[int, dict[str, Any]]:
     rows = dataset.table("objects", session).to_pylist()
-    return {
-        r["object"]: r
-        for r in rows
-        if r["kind"] != "wall" and r["phrase"] not in ("floor", "wall") and r["center"] is not None
-    }
+    return {r["object"]: r for r in rows if r["object"] in shown and r["center"] is not None}
 
 
 def _object_votes(p: Pairing) -> dict[tuple[str, int], int]:

@@ -35,7 +35,7 @@ class ProposeConfig:
         most: boxes per frame.
     """
 
-    min_score: float = 0.1
+    min_score: float = 0.2
     overlap: float = 0.6
     most: int = 100
 

@@ -82,7 +82,7 @@ class ProposeJob:
         dense = found.dense(small)
         looks = look(load("namer"), rgb, depth if known else None, found.box_xyxy, dense, focal)
         size = (frame.camera.height, frame.camera.width)
-        middle, keys = self._places(frame, depth if known else None, dense)
+        middle, keys = self._places(frame, depth if known else None, found)
         return _Found(
             frame.frame_id, frame.t_ns, size, enlarged(found, size, small), looks, middle, keys
         )
@@ -112,25 +112,26 @@ class ProposeJob:
         return {"proposals": pa.table(rows, PROPOSALS)}
 
     def _places(
-        self, frame: Frame, depth: NDArray[np.float32] | None, dense: NDArray[np.bool_]
+        self, frame: Frame, depth: NDArray[np.float32] | None, found: Proposals
     ) -> tuple[NDArray[np.float32], list[NDArray[np.int64]]]:
         """Median depth of each mask, and voxels of points sampled evenly over it."""
-        n = len(dense)
+        n = len(found)
         middle = np.full(n, np.nan, np.float32)
         keys = [np.zeros(0, np.int64)] * n
         if depth is None:
             return middle, keys
         scale = frame.camera.width / depth.shape[1]
-        for k, mask in enumerate(dense):
-            v, u = np.nonzero(mask & (depth > 0))
+        posed = frame.T_world_camera is not None and frame.camera.intrinsics is not None
+        for k, (mask, (x0, y0, x1, y1)) in enumerate(zip(found.mask, found.place, strict=True)):
+            crop = depth[y0:y1, x0:x1]
+            v, u = np.nonzero(mask & (crop > 0))
             if len(u) < 4:
                 continue
-            z = depth[v, u]
+            z = crop[v, u]
             middle[k] = np.median(z)
-            if frame.T_world_camera is None or frame.camera.intrinsics is None:
-                continue
-            at = np.linspace(0, len(u) - 1, min(SAMPLES, len(u))).astype(int)
-            keys[k] = self._voxels(frame, scale * u[at], scale * v[at], z[at])
+            if posed:
+                at = np.linspace(0, len(u) - 1, min(SAMPLES, len(u))).astype(int)
+                keys[k] = self._voxels(frame, scale * (u[at] + x0), scale * (v[at] + y0), z[at])
         return middle, keys
 
     def _voxels(

@@ -267,7 +267,7 @@ function drawHead() {
   if (s.task) note("", "Task.", `“${s.task}”`);
   if (s.unnamed) {
     note("", `${s.unnamed === 1 ? "One thing has" : `${number(s.unnamed)} things have`} no name yet.`,
-      "The embedded labeler needs no model weights: it finds, measures and follows things, and names nothing. Say a name once and every frame has it:",
+      "The embedded networks know a closed list of nouns and stay silent when in doubt. Say a name once and every frame has it:",
       el("p", {}, command(nameCommand(exampleOf(s.objects), "white mug"))));
   }
   if (!s.instances) note("warn", "No labels.", s.has_depth && s.has_poses ? "Nothing has been labelled in this session yet, or nothing was found." : "The embedded labeler needs depth and camera poses; frames are indexed and checked for quality.");

@@ -69,7 +69,7 @@ class Tracks:
     """Identities.
 
     Attributes:
-        track: per frame ``int64 [N]``; -1 = seen once only.
+        track: per frame ``int64 [N]``.
         position: ``float64 [K, 3]`` place of each track in the world, NaN = unknown.
     """
 
@@ -118,8 +118,6 @@ def _numbered(frames: Sequence[Seen], things: Sequence[_Thing]) -> Tracks:
     out = [np.full(len(s.score), -1, np.int64) for s in frames]
     places: list[Float] = []
     for thing in things:
-        if thing.count < 2:
-            continue
         for f, k in thing.members:
             out[f][k] = len(places)
         places.append(thing.place)

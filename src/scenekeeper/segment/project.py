@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from scenekeeper import geometry, masks
+from scenekeeper.naming import believe
 from scenekeeper.schema import Frame, Labels
 from scenekeeper.segment.draw import NOBODY, Cloud, draw
 from scenekeeper.voxels import offset_key, sampling, voxel_keys
@@ -196,7 +197,7 @@ def labels(
     tracks = [s.track for s in seen]
     p = None
     if named is not None:
-        p = np.array([scores[t] * named[t] if t in named else np.nan for t in tracks])
+        p = np.array([believe(scores[t], named[t]) if t in named else np.nan for t in tracks])
     return Labels(
         frame.frame_id,
         frame.t_ns,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from scenekeeper import geometry
 from scenekeeper.naming import NamingConfig, fuse, say, with_prototypes
-from scenekeeper.schema import TRACKS, UNNAMED, Camera
+from scenekeeper.schema import PROPOSALS, TRACKS, UNNAMED, Camera
 from scenekeeper.segment.associate import Seen, associate
 from scenekeeper.segment.project import Lookup, build_lookup
 from scenekeeper.voxels import voxel_centers
@@ -58,15 +58,20 @@ class UniteConfig:
         share: of a proposal's points that must lie on a segment for it to speak of it.
         parted: share of their common frames in which two things must lie side by side on a segment
             for it to be several things.
-        min_frames: a thing must be proposed in so many frames.
+        min_frames: a thing must be proposed in so many frames,
+        at_once: or in a single one with this score.
         confirmed: share of its frames in which it must be proposed with ``min_score``.
+        bulk: smallest and middle side, metres, that a piece of the map must have to be a thing
+            without any proposal; slivers of furniture have not.
     """
 
     min_score: float = 0.4
     share: float = 0.6
     parted: float = 0.5
     min_frames: int = 2
+    at_once: float = 0.65
     confirmed: float = 0.3
+    bulk: tuple[float, float] = (0.08, 0.2)
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,8 @@ class Unite:
             if segment["kind"] not in STRUCTURE and _several(found, mine, self.config):
                 alone += mine
                 continue
+            if not mine and not _bulky(segment, self.config):
+                continue
             votes = np.concatenate([*mine, np.zeros(0, np.int64)])
             rows.append(self._row(tables.session, segment, found, votes, k))
         for n, members in enumerate(alone):
@@ -150,12 +157,11 @@ class Unite:
         return [m for m in kept if self._is_there(found, m)]
 
     def _is_there(self, found: _Found, members: Int) -> bool:
-        good = found.score[members] >= self.config.min_score
-        return bool(
-            len(members) >= self.config.min_frames
-            and good.sum() >= 2
-            and good.mean() >= self.config.confirmed
-        )
+        c, score = self.config, found.score[members]
+        if len(members) < c.min_frames:
+            return bool(score.max() >= c.at_once)
+        good = score >= c.min_score
+        return bool(good.any() and good.mean() >= c.confirmed)
 
     def _seen(self, row: Mapping[str, Any], found: _Found, rows: Int, where: Int) -> Seen:
         pose = None if row["pose"] is None else geometry.pose_matrix(row["pose"])
@@ -233,7 +239,8 @@ class _Found:
 
     @classmethod
     def of(cls, clips: Iterator[pa.Table], n_classes: int) -> _Found:
-        table = pa.concat_tables([_light(c) for c in clips] or [])
+        parts = [_light(c) for c in (PROPOSALS.empty_table(), *clips)]
+        table = pa.concat_tables(parts)
         n = len(table)
 
         def numbers(name: str, dtype: Any) -> Any:
@@ -317,6 +324,12 @@ def _several(found: _Found, mine: Sequence[Int], config: UniteConfig) -> bool:
             if np.mean(apart) >= config.parted:
                 return True
     return False
+
+
+def _bulky(segment: Mapping[str, Any], config: UniteConfig) -> bool:
+    smallest, middle, _ = sorted(segment["extent"])
+    thick, wide = config.bulk
+    return segment["kind"] in STRUCTURE or bool(smallest >= thick and middle >= wide)
 
 
 def _side_by_side(boxes: NDArray[np.float32]) -> bool:

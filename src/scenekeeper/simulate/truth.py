@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from scenekeeper import masks
@@ -39,8 +40,11 @@ RUN = "truth"
 MIN_PIXELS = 12
 """What shows fewer pixels than this is not in the picture, as far as labels go."""
 
-STRUCTURE_ID = 1_000_000
-"""Structure has the ids from here on, one per kind: it is the same floor in every room."""
+IDS = 1000
+"""Object ids per home, from ``1000 * seed`` on: no two homes share one."""
+
+STRUCTURE_ID = 990
+"""Within a home, structure has the ids after this: it is the same floor in every room."""
 
 NEXT_TO = 0.25
 """Metres between outlines within which two things on one support are next to each other."""
@@ -83,7 +87,7 @@ def write_truth(
         frames = [_labels(visit, row, seen) for row in range(clip.start, clip.stop)]
         flags = [f for _, f in frames]
         table = instances_table(info.name, [f for f, _ in frames], flags)
-        dataset.write_segment(table, "instances", RUN, info.name, k)
+        dataset.write_segment(_unique(table, visit.home), "instances", RUN, info.name, k)
     rows = {
         "objects": pa.Table.from_pylist(_objects(visit, seen), OBJECTS),
         "relations": pa.Table.from_pylist(_relations(visit, seen), RELATIONS),
@@ -91,11 +95,28 @@ def write_truth(
         "changes": pa.Table.from_pylist(_changes(visit, before, changes), CHANGES),
     }
     for name, table in rows.items():
-        dataset.write_segment(table, name, RUN, info.name)
+        dataset.write_segment(_unique(table, visit.home), name, RUN, info.name)
     facts = {"stage": "simulate", "seed": visit.home.seed, "content": recording.content}
     for name in ("instances", *rows):
         dataset.describe_run(name, RUN, facts)
     dataset.set_current(info.name, dict.fromkeys(("instances", *rows), RUN))
+
+
+_IDS = ("track", "object", "new_object", "subject")
+
+
+def _unique(table: pa.Table, home: Home) -> pa.Table:
+    """The table with ids that no other home has."""
+    base = pa.scalar(object_id(home, 0), pa.int64())
+    for name in set(_IDS) & set(table.column_names):
+        column = pc.add(table[name], base)
+        table = table.set_column(table.column_names.index(name), table.schema.field(name), column)
+    return table
+
+
+def object_id(home: Home, id: int) -> int:
+    """The object that truth's tables call a thing (or structure) of a home."""
+    return IDS * home.seed + id
 
 
 @dataclass
