@@ -120,9 +120,12 @@ def make(folder: Path, first_seed: int, rooms: int) -> None:
     (folder / "facts.json").write_text(json.dumps(shard.facts), encoding="utf-8")
 
 
-def make_all(folder: Path, rooms: int, held_out: int, processes: int = 1) -> None:
+def make_all(
+    folder: Path, rooms: int, held_out: int, processes: int = 1, first_room: int = 0
+) -> None:
     """All shards of 100 rooms each, and ``held_out`` rooms beside them."""
-    jobs = [(folder / f"train-{k:03d}", 100 * k, 100) for k in range(math.ceil(rooms / 100))]
+    shards = range(first_room // 100, first_room // 100 + math.ceil(rooms / 100))
+    jobs = [(folder / f"train-{k:03d}", 100 * k, 100) for k in shards]
     jobs.insert(0, (folder / "held-out", HELD_OUT, held_out))
     if processes == 1:
         for job in jobs:

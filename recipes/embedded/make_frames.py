@@ -13,5 +13,6 @@ if __name__ == "__main__":
     parser.add_argument("--rooms", type=int, default=1200)
     parser.add_argument("--held-out", type=int, default=20)
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--first-room", type=int, default=0, help="a multiple of 100")
     a = parser.parse_args()
-    make_all(a.folder, a.rooms, a.held_out, a.processes)
+    make_all(a.folder, a.rooms, a.held_out, a.processes, a.first_room)
