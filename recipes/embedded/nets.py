@@ -1,8 +1,9 @@
-"""The two networks of the embedded labeler, both small, dense and plain.
+"""The three networks of the embedded labeler, all small, dense and plain.
 
 The proposer finds things of any kind: a residual network with a top-down path, one prediction
 level at stride 4, boxes as distances to the sides (after FCOS, Tian et al. 2019) and masks as sums
-of prototypes (after YOLACT, Bolya et al. 2019). The namer says what a crop shows.
+of prototypes (after YOLACT, Bolya et al. 2019). The refiner looks at each proposal again, closely, draws
+its mask anew and says how good it is. The namer says what a crop shows.
 """
 
 from __future__ import annotations
@@ -85,6 +86,38 @@ class Proposer(nn.Module):
             torch.tanh(self.weights(h)),
             self.prototypes(y),
         )
+
+
+class Refiner(nn.Module):
+    """A crop with a rough mask to a better mask and how well that will fit.
+
+    Input: ``[N, 5, 64, 64]`` RGB, rough mask, depth relative to the thing; ``[N, 5]`` log width, log
+    height in metres, whether it is cut off, whether there is depth, the proposal's objectness
+    logit. Output: mask logits ``[N, 32, 32]`` over the crop, and the logit of the mask's IoU ``[N]``.
+    """
+
+    def __init__(self, widths: tuple[int, ...] = (16, 32, 64)) -> None:
+        super().__init__()
+        a, b, c = widths
+        self.fine = conv(5, a, 3, 2)
+        self.middle = nn.Sequential(conv(a, b, 3, 2), Residual(b))
+        self.coarse = nn.Sequential(conv(b, c, 3, 2), Residual(c), Residual(c))
+        self.to_middle, self.to_fine = conv(c, b, 1), conv(b, a, 1)
+        self.smooth_middle, self.smooth_fine = conv(b, b), conv(a, a)
+        self.mask = nn.Conv2d(a, 1, 1)
+        self.quality = nn.Sequential(nn.Linear(2 * c + 5, 48), nn.ReLU(), nn.Linear(48, 1))
+
+    def forward(self, x: Tensor, measures: Tensor) -> tuple[Tensor, Tensor]:
+        fine = self.fine(x)
+        middle = self.middle(fine)
+        coarse = self.coarse(middle)
+        y = F.interpolate(self.to_middle(coarse), scale_factor=2.0, mode="nearest")
+        y = self.smooth_middle(y + middle)
+        y = F.interpolate(self.to_fine(y), scale_factor=2.0, mode="nearest")
+        mask = self.mask(self.smooth_fine(y + fine))[:, 0]
+        h = coarse.float()
+        pooled = torch.cat((h.mean((2, 3)), h.amax((2, 3)), measures.float()), 1)
+        return mask, self.quality(pooled)[:, 0]
 
 
 class Namer(nn.Module):

@@ -48,20 +48,29 @@ class Sample:
 
 def sample(shard: Shard, row: int, rng: np.random.Generator) -> Sample:
     """One frame, altered at random."""
+    rgb, depth, ids, _ = view(shard, row, rng)
+    return Sample(proposer_input(rgb, depth, PADDED), *targets(ids))
+
+
+def view(
+    shard: Shard, row: int, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], Float32 | None, NDArray[np.uint8], float]:
+    """Colour, depth or none, ids, and the focal length in pixels, of a frame altered at random."""
     rgb, depth, ids = shard.rgb[row], shard.depth[row], shard.ids[row]
+    focal = float(shard.facts[row]["focal"])  # type: ignore[arg-type]
     if rng.random() < 0.6:
         share = rng.uniform(0.5, 1.0)
         h, w = int(HEIGHT * share), int(WIDTH * share)
         y, x = int(rng.integers(0, HEIGHT - h + 1)), int(rng.integers(0, WIDTH - w + 1))
         rgb, depth, ids = (a[y : y + h, x : x + w] for a in (rgb, depth, ids))
+        focal /= share
     if rng.random() < 0.5:
         rgb, depth, ids = (a[:, ::-1] for a in (rgb, depth, ids))
     size = (WIDTH, HEIGHT)
     rgb = cv2.resize(np.ascontiguousarray(rgb), size, interpolation=cv2.INTER_LINEAR)
     depth = cv2.resize(np.ascontiguousarray(depth), size, interpolation=cv2.INTER_NEAREST)
     ids = cv2.resize(np.ascontiguousarray(ids), size, interpolation=cv2.INTER_NEAREST)
-    x = proposer_input(seen_by_a_camera(rgb, rng), sensed(depth, rng), PADDED)
-    return Sample(x, *targets(ids))
+    return seen_by_a_camera(rgb, rng), sensed(depth, rng), ids, focal
 
 
 def seen_by_a_camera(rgb: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -139,11 +148,11 @@ def batches(
     """Put batches into a queue for ever; shards that appear meanwhile join in."""
     cv2.setNumThreads(1)
     rng = np.random.default_rng(seed)
-    for batch in _endless(folders[0], size, rng):
+    for batch in endless(folders[0], size, rng):
         queue.put(batch)
 
 
-def _endless(folder: Path, size: int, rng: np.random.Generator) -> Iterator[list[Sample]]:
+def endless(folder: Path, size: int, rng: np.random.Generator) -> Iterator[list[Sample]]:
     shards: list[Shard] = []
     while True:
         ready = sorted(folder.glob("train-*/facts.json"))

@@ -76,20 +76,27 @@ def _near(boxes: Tensor, height: int, width: int) -> Tensor:
     return (across & (y > b[:, 1] - margin) & (y < b[:, 3] + margin)).float()
 
 
-def rate(progress: float, step: int) -> float:
+def rate(most: float, progress: float, step: int) -> float:
     """Learning rate: a short warm-up, then half a cosine down to a fiftieth."""
     warm = min(1.0, (step + 1) / 200)
-    return LEARNING_RATE * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1, progress))))
+    return most * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1, progress))))
 
 
-def train(frames: Path, out: Path, minutes: float, resume: Path | None, loaders: int = 1) -> None:
+def train(
+    frames: Path,
+    out: Path,
+    minutes: float,
+    resume: Path | None,
+    loaders: int = 1,
+    most: float = LEARNING_RATE,
+) -> None:
     """Train for so many minutes of wall-clock time; ``out`` gets weights and the curve."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model = Proposer().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if resume is not None:
         model.load_state_dict(torch.load(resume, weights_only=True))
-    optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, (0.9, 0.98), weight_decay=0.02)
+    optimizer = torch.optim.AdamW(model.parameters(), most, (0.9, 0.98), weight_decay=0.02)
     mean = {k: v.clone() for k, v in model.state_dict().items()}
     context = get_context("spawn")
     queue: Any = context.Queue(4)
@@ -104,7 +111,7 @@ def train(frames: Path, out: Path, minutes: float, resume: Path | None, loaders:
     curve: list[dict[str, float]] = []
     while (progress := (time.time() - began) / (60 * minutes)) < 1:
         for group in optimizer.param_groups:
-            group["lr"] = rate(progress, step)
+            group["lr"] = rate(most, progress, step)
         batch = queue.get()
         x = torch.from_numpy(np.stack([s.x for s in batch]))
         x = x.contiguous(memory_format=torch.channels_last)
@@ -158,5 +165,6 @@ if __name__ == "__main__":
     parser.add_argument("--minutes", type=float, default=90)
     parser.add_argument("--resume", type=Path)
     parser.add_argument("--loaders", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=LEARNING_RATE)
     a = parser.parse_args()
-    train(a.frames, a.out, a.minutes, a.resume, a.loaders)
+    train(a.frames, a.out, a.minutes, a.resume, a.loaders, a.rate)

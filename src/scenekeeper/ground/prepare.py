@@ -102,6 +102,18 @@ def namer_input(looks: NDArray[np.uint8], measures: Float32) -> tuple[Float32, F
     return x, m
 
 
+REFINED = 32
+"""The refiner's masks have so many cells a side, over the whole crop."""
+
+
+def refiner_input(
+    looks: NDArray[np.uint8], measures: Float32, logits: Float32
+) -> tuple[Float32, Float32]:
+    """As :func:`namer_input`, with the proposals' objectness logits ``[N]`` as a fifth measure."""
+    x, m = namer_input(looks, measures)
+    return x, np.concatenate((m, logits[:, None] * np.float32(0.5)), 1).astype(np.float32)
+
+
 def _bilinear(
     flat: NDArray[np.uint8],
     u: NDArray[np.float64],

@@ -123,7 +123,8 @@ def propose(
     real = (boxes[:, 2] - boxes[:, 0] > 1) & (boxes[:, 3] - boxes[:, 1] > 1)
     kept = np.flatnonzero(real)[_distinct(boxes[real], config.overlap)][: config.most]
     logits = np.tensordot(weights[:, v[kept], u[kept]].T, prototypes, 1)
-    found = [_mask(m, b, (height, width)) for m, b in zip(logits, boxes[kept], strict=True)]
+    size = (height, width)
+    found = [drawn(m, (0.0, 0.0), CELL, b, size) for m, b in zip(logits, boxes[kept], strict=True)]
     whole = np.array([m.any() for m, _ in found], np.bool_)
     return Proposals(
         boxes[kept][whole],
@@ -151,19 +152,46 @@ def _distinct(boxes: Float32, overlap: float) -> NDArray[np.intp]:
     return np.array(kept, np.intp)
 
 
-def _mask(
-    logits: Float32, box: Float32, size: tuple[int, int]
+def drawn(
+    logits: Float32,
+    corner: tuple[float, float],
+    cell: float,
+    box: Float32,
+    size: tuple[int, int],
 ) -> tuple[NDArray[np.bool_], tuple[int, int, int, int]]:
-    """A mask within its box, drawn between the cells' centres, and where it lies."""
-    x0, y0 = (int(np.floor(b)) for b in box[:2])
+    """A grid of logits as a mask within a box, and where it lies.
+
+    Args:
+        logits: ``float32 [h, w]``, positive inside.
+        corner: x and y of the grid's corner, pixels.
+        cell: side of a cell, pixels.
+        box: ``float32 [4]`` what is drawn, cut off at the picture's edges.
+        size: ``(H, W)`` of the picture.
+    """
+    x0, y0 = max(0, int(np.floor(box[0]))), max(0, int(np.floor(box[1])))
     x1, y1 = min(size[1], int(np.ceil(box[2]))), min(size[0], int(np.ceil(box[3])))
-    u = (np.arange(x0, x1) + 0.5 - CELL / 2) / CELL
-    v = (np.arange(y0, y1) + 0.5 - CELL / 2) / CELL
-    i, fu = _cell(u, logits.shape[1])
-    j, fv = _cell(v, logits.shape[0])
+    i, fu = _cell((np.arange(x0, x1) + 0.5 - corner[0]) / cell - 0.5, logits.shape[1])
+    j, fv = _cell((np.arange(y0, y1) + 0.5 - corner[1]) / cell - 0.5, logits.shape[0])
     top = logits[j][:, i] * (1 - fu) + logits[j][:, i + 1] * fu
     low = logits[j + 1][:, i] * (1 - fu) + logits[j + 1][:, i + 1] * fu
     return top * (1 - fv[:, None]) + low * fv[:, None] > 0, (x0, y0, x1, y1)
+
+
+def mask_iou(
+    a: NDArray[np.bool_],
+    place_a: tuple[int, int, int, int],
+    b: NDArray[np.bool_],
+    place_b: tuple[int, int, int, int],
+) -> float:
+    """IoU of two masks that lie where ``place`` (x0, y0, x1, y1) says."""
+    x0, y0 = max(place_a[0], place_b[0]), max(place_a[1], place_b[1])
+    x1, y1 = min(place_a[2], place_b[2]), min(place_a[3], place_b[3])
+    if x1 <= x0 or y1 <= y0:
+        return 0.0
+    mine = a[y0 - place_a[1] : y1 - place_a[1], x0 - place_a[0] : x1 - place_a[0]]
+    other = b[y0 - place_b[1] : y1 - place_b[1], x0 - place_b[0] : x1 - place_b[0]]
+    shared = int(np.count_nonzero(mine & other))
+    return shared / (np.count_nonzero(a) + np.count_nonzero(b) - shared)
 
 
 def _cell(at: NDArray[np.float64], n: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:

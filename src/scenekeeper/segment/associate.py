@@ -1,67 +1,53 @@
 """Identity for the detections of one session, offline: in the world where pose and depth allow.
 
-In: per frame boxes with score, depth and embedding. Out: per detection a track id. A static thing
-is remembered for ever at its place in the world; what has no depth is followed in the image.
+In: per frame boxes with score, depth and embedding. Out: per detection a track id. Stretches that
+are sure are linked first; camera poses are settled by them; stretches at one place are then one
+thing, however long it was out of sight. What has no place is followed in the picture alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
+from scipy.spatial import cKDTree
 
-from scenekeeper import geometry
-from scenekeeper.schema import Camera
+from scenekeeper.segment.settle import Places, SettleConfig, moved, places, settle
+from scenekeeper.segment.tracklets import LinkConfig, Seen, link
+
+__all__ = ["AssociateConfig", "Seen", "Tracks", "associate"]
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """One frame's detections.
-
-    Attributes:
-        t_ns: capture time.
-        camera: calibration.
-        T_world_camera: ``float64 [4, 4]`` or ``None``.
-        box_xyxy: ``float64 [N, 4]`` pixels.
-        score: ``float64 [N]``.
-        depth: ``float64 [N]`` metres along the optical axis; NaN = unknown.
-        label: ``int64 [N]``; -1 = unknown.
-        embedding: ``float32 [N, E]`` unit vectors, or ``None``.
-        pose_sigma: standard deviations of the pose, metres and radians; ``None`` = unknown.
-    """
-
-    t_ns: int
-    camera: Camera
-    T_world_camera: Float | None
-    box_xyxy: Float
-    score: Float
-    depth: Float
-    label: Int
-    embedding: NDArray[np.float32] | None = None
-    pose_sigma: tuple[float, float] | None = None
-
-
 @dataclass(frozen=True)
 class AssociateConfig:
-    """When two detections are of one thing.
+    """When two stretches are one thing.
 
     Attributes:
-        reach: metres that a place may be off, at one metre of depth; grows with depth.
-        overlap: least IoU with the last box, shifted along, where there is no depth.
+        link: how stretches are made.
+        settle: how good poses are.
+        reach: metres by which a thing's place may differ,
+        spread: and standard deviations of both places.
+        farthest: metres beyond which places are never one.
+        scale: greatest difference of the logarithm of sizes.
         alike: least cosine similarity of embeddings.
-        forget_s: seconds after which a thing without a place in the world is given up.
+        glide_s: seconds for which a moving thing is expected to keep its pace.
+        rounds: how often poses are settled and stretches joined.
     """
 
-    reach: float = 0.12
-    overlap: float = 0.25
+    link: LinkConfig = field(default_factory=LinkConfig)
+    settle: SettleConfig = field(default_factory=SettleConfig)
+    reach: float = 0.06
+    spread: float = 3.0
+    farthest: float = 0.6
+    scale: float = 0.6
     alike: float = -0.2
-    forget_s: float = 1.5
+    glide_s: float = 1.5
+    rounds: int = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,135 +56,208 @@ class Tracks:
 
     Attributes:
         track: per frame ``int64 [N]``.
-        position: ``float64 [K, 3]`` place of each track in the world, NaN = unknown.
+        position: ``float64 [K, 3]`` place of each track in the world, NaN = unknown; of what moves,
+            where it was last.
+        correction: ``float64 [F, 6]`` what is added to each frame's pose: a small turn about the
+            camera, radians, and a shift, metres, in the world's axes.
+        moves: ``bool [K]`` whether it was seen to move.
     """
 
     track: tuple[Int, ...]
     position: Float
-
-
-@dataclass
-class _Thing:
-    """A thing as known so far."""
-
-    place: Float
-    size: float
-    box: Float
-    t_ns: int
-    embedding: Float | None
-    count: int = 1
-    members: list[tuple[int, int]] = field(default_factory=list)
+    correction: Float
+    moves: NDArray[np.bool_]
 
 
 def associate(frames: Sequence[Seen], config: AssociateConfig | None = None) -> Tracks:
     """Identities of all detections; the same thing keeps its id when it comes back into view."""
     config = config or AssociateConfig()
-    things: list[_Thing] = []
-    last: dict[str, tuple[Float, list[int]]] = {}
-    for f, seen in enumerate(frames):
-        places, sizes = _places(seen)
-        shift = _shift(seen, things, last.get(seen.camera.name))
-        cost = _costs(seen, places, sizes, things, shift, config)
-        rows, columns = linear_sum_assignment(cost) if cost.size else ((), ())
-        joined = {int(r): int(c) for r, c in zip(rows, columns, strict=True) if cost[r, c] < 1}
-        present = []
-        for k in range(len(seen.score)):
-            if k in joined:
-                _update(things[joined[k]], seen, k, places[k], sizes[k])
-                present.append(joined[k])
-            else:
-                things.append(_new(seen, k, places[k], sizes[k]))
-                present.append(len(things) - 1)
-            things[present[-1]].members.append((f, k))
-        last[seen.camera.name] = (seen.box_xyxy, present)
-    return _numbered(frames, things)
+    stretches = link(frames, config.link)
+    seen = places(frames, config.settle)
+    correction = np.zeros((len(frames), 6))
+    stays = stretches
+    for _ in range(config.rounds):
+        correction = settle(frames, seen, stays, config.settle)
+        point = moved(seen, frames, correction)
+        stretches = _joined(frames, stretches, seen, point, config)
+        stays = [s for s in stretches if not _about(frames, s, seen, point, config).moves]
+    about = [_about(frames, s, seen, point, config) for s in stretches]
+    order = sorted(range(len(stretches)), key=lambda k: tuple(stretches[k][0]))
+    track = [np.full(len(f), -1, np.int64) for f in frames]
+    for n, k in enumerate(order):
+        for f, row in stretches[k].tolist():
+            track[f][row] = n
+    return Tracks(
+        tuple(track),
+        np.array([about[k].last for k in order]).reshape(-1, 3),
+        correction,
+        np.array([about[k].moves for k in order], np.bool_),
+    )
 
 
-def _numbered(frames: Sequence[Seen], things: Sequence[_Thing]) -> Tracks:
-    out = [np.full(len(s.score), -1, np.int64) for s in frames]
-    places: list[Float] = []
-    for thing in things:
-        for f, k in thing.members:
-            out[f][k] = len(places)
-        places.append(thing.place)
-    return Tracks(tuple(out), np.array(places, np.float64).reshape(-1, 3))
+@dataclass(frozen=True, eq=False)
+class _About:
+    """What is known of a stretch.
+
+    Attributes:
+        first: ``[3]`` where it began; the same as ``last`` for what stays.
+        last: ``[3]`` where it ended.
+        spread: standard deviation of these, metres.
+        pace: ``[3]`` metres a second at its end.
+        moves: whether its place changes by more than can be chance.
+        size: metric side; NaN = unknown.
+        start: first time, seconds.
+        stop: last time.
+        embedding: mean look, or ``None``.
+    """
+
+    first: Float
+    last: Float
+    spread: float
+    pace: Float
+    moves: bool
+    size: float
+    start: float
+    stop: float
+    embedding: Float | None
 
 
-def _places(seen: Seen) -> tuple[Float, Float]:
-    """World position ``[N, 3]`` and metric size ``[N]`` of each box; NaN = unknown."""
-    n = len(seen.score)
-    places, sizes = np.full((n, 3), np.nan), np.full(n, np.nan)
-    K = seen.camera.intrinsics
-    if K is None or seen.T_world_camera is None or not n:
-        return places, sizes
-    center = (seen.box_xyxy[:, :2] + seen.box_xyxy[:, 2:]) / 2
-    rays = np.column_stack((center, np.ones(n))) @ np.linalg.inv(K).T
-    known = np.isfinite(seen.depth)
-    places[known] = geometry.transform(seen.T_world_camera, (rays * seen.depth[:, None])[known])
-    side = np.sqrt((seen.box_xyxy[:, 2:] - seen.box_xyxy[:, :2]).prod(1))
-    sizes[known] = side[known] * seen.depth[known] / K[0, 0]
-    return places, sizes
+def _about(
+    frames: Sequence[Seen], stretch: Int, seen: Places, point: Float, config: AssociateConfig
+) -> _About:
+    rows = seen.of(stretch)
+    t = np.array([frames[f].t_ns for f in stretch[:, 0]]) / 1e9
+    look = _look(frames, stretch)
+    known = np.isfinite(point[rows, 0])
+    nowhere = np.full(3, np.nan)
+    if not known.any():
+        return _About(nowhere, nowhere, np.nan, np.zeros(3), False, np.nan, t[0], t[-1], look)
+    p, when, W = point[rows[known]], t[known], seen.precision[rows[known]]
+    size = float(np.nanmedian(seen.size[rows]))
+    whole, spread = _mean(p, W)
+    ends = [whole, whole]
+    pace, moves = np.zeros(3), False
+    if len(p) >= 8 and when[-1] - when[0] > 0.3:
+        third = max(4, len(p) // 3)
+        early = when <= when[0] + min(1.0, (when[-1] - when[0]) / 3)
+        late = when >= when[-1] - min(1.0, (when[-1] - when[0]) / 3)
+        if min(early.sum(), late.sum()) >= 3:
+            (a, sa), (b, sb) = _mean(p[early], W[early]), _mean(p[late], W[late])
+            # The look of a thing changes with where one stands, so its size is a tolerance too.
+            moves = bool(np.linalg.norm(a - b) > 4 * np.hypot(sa, sb) + 0.15 + 0.5 * size)
+            if moves:
+                ends = [a, b]
+                spread = max(sa, sb)
+                pace = _pace(p[late], when[late], W[late])
+        del third
+    return _About(ends[0], ends[1], spread, pace, moves, size, t[0], t[-1], look)
 
 
-def _shift(seen: Seen, things: Sequence[_Thing], before: tuple[Float, list[int]] | None) -> Float:
-    """How the picture moved since the frame before: the median step of boxes' nearest partners."""
-    if before is None or not len(before[0]) or not len(seen.box_xyxy):
-        return np.zeros(2)
-    a = (before[0][:, :2] + before[0][:, 2:]) / 2
-    b = (seen.box_xyxy[:, :2] + seen.box_xyxy[:, 2:]) / 2
-    step = b[None] - a[:, None]
-    nearest = step[np.arange(len(a)), np.linalg.norm(step, axis=-1).argmin(1)]
-    return np.asarray(np.median(nearest, 0), np.float64)
+def _mean(p: Float, W: Float) -> tuple[Float, float]:
+    """Weighted mean of places and its standard deviation; half of the points' errors are shared."""
+    total = W.sum(0)
+    covariance = np.linalg.inv(total + 1e-9 * np.eye(3))
+    mean = covariance @ (W @ p[:, :, None]).sum(0)[:, 0]
+    return mean, float(np.sqrt(np.trace(covariance) / 3 * max(1.0, len(p) / 8)))
 
 
-def _costs(
-    seen: Seen,
-    places: Float,
-    sizes: Float,
-    things: Sequence[_Thing],
-    shift: Float,
+def _pace(p: Float, t: Float, W: Float) -> Float:
+    """Metres a second along each axis, by a line through places."""
+    w = np.trace(W, axis1=1, axis2=2)
+    at = t - np.average(t, weights=w)
+    return np.asarray((w * at) @ (p - np.average(p, axis=0, weights=w)) / max((w * at) @ at, 1e-9))
+
+
+def _look(frames: Sequence[Seen], stretch: Int) -> Float | None:
+    looks = [frames[f].embedding for f, _ in stretch.tolist()]
+    if looks[0] is None or looks[0].shape[1] < 2:
+        return None
+    total = sum(
+        e[k].astype(np.float64)
+        for e, (_, k) in zip(looks, stretch.tolist(), strict=True)
+        if e is not None
+    )
+    return np.asarray(total / max(float(np.linalg.norm(total)), 1e-9))
+
+
+def _joined(
+    frames: Sequence[Seen],
+    stretches: Sequence[Int],
+    seen: Places,
+    point: Float,
     config: AssociateConfig,
-) -> Float:
-    """Cost ``[N, M]`` below 1 where a detection may be of a thing, else large."""
-    n, m = len(seen.score), len(things)
-    cost = np.full((n, m), 10.0)
-    if not n or not m:
-        return cost
-    at = np.array([t.place for t in things])
-    far = np.linalg.norm(places[:, None] - at[None], axis=-1)
-    size = np.array([t.size for t in things])
-    gate = config.reach * np.maximum(1.0, seen.depth)[:, None]
-    gate = np.maximum(gate, 0.35 * np.fmax(sizes[:, None], size[None]))
-    ratio = np.abs(np.log(np.maximum(sizes, 1e-3)[:, None] / np.maximum(size, 1e-3)[None]))
-    world = np.isfinite(far) & (far < gate) & (ratio < 1.2)
-    cost[world] = (0.6 * far / gate + 0.25 * ratio / 1.2)[world]
-    recent = np.array([seen.t_ns - t.t_ns < config.forget_s * 1e9 for t in things])
-    boxes = np.array([t.box for t in things]) + np.tile(shift, 2)
-    iou = geometry.box_iou(seen.box_xyxy, boxes)
-    blind = ~np.isfinite(far) & recent[None] & (iou > config.overlap)
-    cost[blind] = (1 - iou)[blind]
-    if seen.embedding is not None and seen.embedding.shape[1] > 1:
-        known = np.stack([t.embedding for t in things if t.embedding is not None])
-        similar = seen.embedding.astype(np.float64) @ known.T
-        cost = cost + 0.15 * (1 - similar) / 2
-        cost[similar < config.alike] = 10.0
-    return cost
+) -> list[Int]:
+    """Stretches with those made one that are at one place and never in one picture, best first."""
+    about = [_about(frames, s, seen, point, config) for s in stretches]
+    group = list(range(len(stretches)))
+    members = {k: [k] for k in group}
+    shown = {k: set(stretches[k][:, 0].tolist()) for k in group}
+    for _, i, j in sorted(_pairs(about, config)):
+        a, b = group[i], group[j]
+        if a == b or shown[a] & shown[b]:
+            continue
+        if not _one(about, members[a], members[b], config):
+            continue
+        for k in members[b]:
+            group[k] = a
+        members[a] += members.pop(b)
+        shown[a] |= shown.pop(b)
+    out = []
+    for own in members.values():
+        rows = np.concatenate([stretches[k] for k in own])
+        out.append(rows[np.argsort(rows[:, 0], kind="stable")])
+    return out
 
 
-def _new(seen: Seen, k: int, place: Float, size: float) -> _Thing:
-    embedding = None if seen.embedding is None else seen.embedding[k].astype(np.float64)
-    return _Thing(place.copy(), float(size), seen.box_xyxy[k], seen.t_ns, embedding)
+def _pairs(about: Sequence[_About], config: AssociateConfig) -> Iterator[tuple[float, int, int]]:
+    """Pairs that may be one thing, with how far they are off."""
+    at = [k for k, a in enumerate(about) if np.isfinite(a.last[0])]
+    ends = np.array([p for k in at for p in (about[k].first, about[k].last)]).reshape(-1, 3)
+    owner = np.repeat(at, 2)
+    near = cKDTree(ends).query_pairs(config.farthest, output_type="ndarray") if len(ends) else []
+    tried = {
+        (min(i, j), max(i, j))
+        for i, j in owner[np.asarray(near, np.int64).reshape(-1, 2)].tolist()
+        if i != j
+    }
+    for i, j in tried:
+        off = _off(about[i], about[j], config)
+        if off < 1:
+            yield off, i, j
 
 
-def _update(thing: _Thing, seen: Seen, k: int, place: Float, size: float) -> None:
-    """A running mean that follows after fifty views at the latest."""
-    thing.count += 1
-    gain = 1 / min(thing.count, 50)
-    if np.isfinite(place).all():
-        old = np.where(np.isfinite(thing.place), thing.place, place)
-        thing.place = old + gain * (place - old)
-        known = thing.size if np.isfinite(thing.size) else size
-        thing.size = float(known + gain * (size - known))
-    thing.box, thing.t_ns = seen.box_xyxy[k], seen.t_ns
-    if seen.embedding is not None and thing.embedding is not None:
-        thing.embedding = thing.embedding + gain * (seen.embedding[k] - thing.embedding)
+def _off(a: _About, b: _About, config: AssociateConfig) -> float:
+    """How far two stretches are from being one thing; 1 = just too far."""
+    if abs(np.log(a.size / b.size)) > config.scale:
+        return np.inf
+    if a.embedding is not None and b.embedding is not None:
+        similar = float(a.embedding @ b.embedding)
+        if similar < config.alike:
+            return np.inf
+    else:
+        similar = 1.0
+    size = min(a.size, b.size)
+    gate = config.reach + 0.25 * size + config.spread * float(np.hypot(a.spread, b.spread))
+    if not (a.moves or b.moves):
+        far = float(np.linalg.norm(a.last - b.last))
+    else:
+        early, late = (a, b) if a.stop <= b.start else (b, a)
+        gap = late.start - early.stop
+        if not 0 < gap < config.glide_s:
+            return np.inf
+        half = gap / 2
+        far = float(np.linalg.norm(early.last + half * early.pace - late.first))
+        far = min(far, float(np.linalg.norm(early.last + gap * early.pace - late.first)))
+        gate += 0.3 * gap
+    return 0.8 * far / min(gate, config.farthest) + 0.2 * (1 - similar)
+
+
+def _one(
+    about: Sequence[_About], a: Sequence[int], b: Sequence[int], config: AssociateConfig
+) -> bool:
+    """Whether most of what stays in two groups agrees on one place."""
+    stays = [[about[k] for k in g if not about[k].moves] for g in (a, b)]
+    if not all(stays):
+        return True
+    fits = [_off(x, y, config) < 1 for x in stays[0] for y in stays[1]]
+    return float(np.mean(fits)) > 0.5

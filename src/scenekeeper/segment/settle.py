@@ -1,0 +1,221 @@
+"""Camera poses made to agree with the things that stand still: what drifts in them is taken out.
+
+In: frames with believed poses, stretches of detections that are one thing each. Out: poses by
+which every such thing keeps its place. One sparse least-squares problem over small corrections of
+all poses and the places of all things; corrections follow each other smoothly and are small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.linalg import spsolve
+
+from scenekeeper import geometry
+from scenekeeper.segment.tracklets import Seen, sides
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class SettleConfig:
+    """How good poses, boxes and depth are taken to be.
+
+    Attributes:
+        drift: standard deviations of a pose's own error, metres and radians,
+        wander: and of its change over a second.
+        jitter: of the middle of a box, pixels,
+        sway: and the share of a thing's size, for one looks at other sides of it.
+        depth: of depth, as a share of it.
+        shortest: stretches of fewer detections say nothing.
+        knots: most corrections; with more frames, neighbours share one.
+        rounds: of weighing down what does not fit, as what moves does not.
+    """
+
+    drift: tuple[float, float] = (0.1, 0.06)
+    wander: tuple[float, float] = (0.04, 0.025)
+    jitter: float = 4.0
+    sway: float = 0.12
+    depth: float = 0.03
+    shortest: int = 5
+    knots: int = 1500
+    rounds: int = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Detections as points in the world.
+
+    Attributes:
+        frame: ``int64 [M]`` whose.
+        row: ``int64 [M]`` which of its detections.
+        point: ``float64 [M, 3]`` by the believed pose; NaN = unknown.
+        precision: ``float64 [M, 3, 3]`` inverse covariance of ``point``; 0 where unknown.
+        size: ``float64 [M]`` metric side; NaN = unknown.
+        index: ``int64 [F + 1]`` where each frame's detections begin.
+    """
+
+    frame: Int
+    row: Int
+    point: Float
+    precision: Float
+    size: Float
+    index: Int
+
+    def of(self, stretch: Int) -> Int:
+        """Rows here of a stretch's ``(frame, row)`` pairs."""
+        return np.asarray(self.index[stretch[:, 0]] + stretch[:, 1])
+
+
+def places(frames: Sequence[Seen], config: SettleConfig | None = None) -> Places:
+    """Where detections are in the world, and how well that is known."""
+    c = config or SettleConfig()
+    count = np.array([len(f) for f in frames], np.int64)
+    index = np.concatenate(([0], np.cumsum(count)))
+    total = int(index[-1])
+    point, size = np.full((total, 3), np.nan), np.full(total, np.nan)
+    precision = np.zeros((total, 3, 3))
+    for f, seen in enumerate(frames):
+        if not (seen.placed and len(seen)):
+            continue
+        assert seen.T_world_camera is not None and seen.camera.intrinsics is not None
+        focal = float(seen.camera.intrinsics[0, 0])
+        box, z = seen.box_xyxy, seen.depth
+        middle = np.column_stack(((box[:, :2] + box[:, 2:]) / 2, np.ones(len(box))))
+        ray = middle @ np.linalg.inv(seen.camera.intrinsics).T
+        part = slice(index[f], index[f + 1])
+        point[part] = geometry.transform(seen.T_world_camera, ray * z[:, None])
+        size[part] = sides(box) * z / focal
+        along = ray @ seen.T_world_camera[:3, :3].T
+        along /= np.linalg.norm(along, axis=1, keepdims=True)
+        across = 1 / ((c.jitter * z / focal) ** 2 + (c.sway * size[part]) ** 2)
+        deep = 1 / ((c.depth * z) ** 2 + (2 * c.sway * size[part]) ** 2)
+        outer = along[:, :, None] * along[:, None]
+        info = across[:, None, None] * (np.eye(3) - outer) + deep[:, None, None] * outer
+        precision[part] = np.where(np.isfinite(z)[:, None, None], info, 0)
+    frame = np.repeat(np.arange(len(frames)), count)
+    return Places(frame, np.arange(total) - index[frame], point, precision, size, index)
+
+
+def settle(
+    frames: Sequence[Seen],
+    seen: Places,
+    stretches: Sequence[Int],
+    config: SettleConfig | None = None,
+) -> Float:
+    """Corrected places of all detections, ``float64 [M, 3]``, and of the frames' cameras.
+
+    Args:
+        frames: in order of time.
+        seen: of :func:`places`.
+        stretches: ``(frame, row)`` pairs ``[M, 2]`` of one thing each.
+        config: how good poses are taken to be.
+
+    Returns:
+        Per frame the correction ``[F, 6]``: a small turn about the camera, radians, and a shift,
+        metres, both in the world's axes.
+    """
+    c = config or SettleConfig()
+    out = np.zeros((len(frames), 6))
+    rows = [seen.of(s) for s in stretches if len(s) >= c.shortest]
+    rows = [r[np.isfinite(seen.point[r, 0])] for r in rows]
+    rows = [r for r in rows if len(r) >= c.shortest]
+    if not rows:
+        return out
+    at = np.concatenate(rows)
+    thing = np.repeat(np.arange(len(rows)), [len(r) for r in rows])
+    knot = np.arange(len(frames)) * min(c.knots, len(frames)) // len(frames)
+    t = np.array([f.t_ns for f in frames]) / 1e9
+    first = np.searchsorted(knot, np.arange(knot[-1] + 1))
+    origin = np.array(
+        [np.zeros(3) if f.T_world_camera is None else f.T_world_camera[:3, 3] for f in frames]
+    )
+    arm = seen.point[at] - origin[seen.frame[at]]
+    weight = np.ones(len(at))
+    for _ in range(c.rounds):
+        x, off = _solve(seen, at, thing, knot[seen.frame[at]], arm, weight, t[first], c)
+        weight = 1 / (1 + off / 9)  # what is off by three deviations counts half
+    return np.asarray(x[knot])
+
+
+def _solve(
+    seen: Places,
+    at: Int,
+    thing: Int,
+    knot: Int,
+    arm: Float,
+    weight: Float,
+    t: Float,
+    c: SettleConfig,
+) -> tuple[Float, Float]:
+    """Corrections of knots ``[K, 6]`` and the squared misfit ``[M]`` of each detection."""
+    n_knots, n_things = len(t), int(thing.max()) + 1
+    size = 6 * n_knots + 3 * n_things
+    J = np.zeros((len(at), 3, 9))  # of the corrected point less the thing's place
+    J[:, :, :3] = -_cross(arm)
+    J[:, :, 3:6], J[:, :, 6:] = np.eye(3), -np.eye(3)
+    W = seen.precision[at] * weight[:, None, None]
+    column = np.concatenate(
+        (6 * knot[:, None] + np.arange(6), 6 * n_knots + 3 * thing[:, None] + np.arange(3)), 1
+    )
+    JW = J.transpose(0, 2, 1) @ W
+    H = JW @ J
+    middle = seen.point[at].mean(0)  # keeps numbers small
+    point = seen.point[at] - middle
+    g = -(JW @ point[:, :, None])[..., 0]
+    i = np.repeat(column, 9, 1).ravel()
+    j = np.tile(column, (1, 9)).ravel()
+    prior_i, prior_j, prior = _prior(t, c)
+    A = sparse.csc_matrix(
+        (
+            np.concatenate((H.ravel(), prior, np.full(3 * n_things, 1e-6))),
+            (
+                np.concatenate((i, prior_i, np.arange(6 * n_knots, size))),
+                np.concatenate((j, prior_j, np.arange(6 * n_knots, size))),
+            ),
+        ),
+        shape=(size, size),
+    )
+    b = np.bincount(column.ravel(), g.ravel(), size)
+    solved = spsolve(A, b)
+    x, place = solved[: 6 * n_knots].reshape(-1, 6), solved[6 * n_knots :].reshape(-1, 3)
+    off = point + np.einsum("mij,mj->mi", J[:, :, :6], x[knot]) - place[thing]
+    return x, np.einsum("mi,mij,mj->m", off, seen.precision[at], off)
+
+
+def _prior(t: Float, c: SettleConfig) -> tuple[Int, Int, Float]:
+    """Corrections are small, and change little from knot to knot: entries of the matrix."""
+    n = len(t)
+    level = np.tile(np.repeat([c.drift[1], c.drift[0]], 3) ** -2.0, n)
+    diagonal = np.arange(6 * n)
+    step = np.maximum(np.diff(t), 1e-3)
+    pace = np.repeat([c.wander[1], c.wander[0]], 3) ** -2.0
+    smooth = (pace[None] / step[:, None]).ravel()
+    a, b = diagonal[:-6], diagonal[6:]
+    return (
+        np.concatenate((diagonal, a, b, a, b)),
+        np.concatenate((diagonal, a, b, b, a)),
+        np.concatenate((level, smooth, smooth, -smooth, -smooth)),
+    )
+
+
+def _cross(v: Float) -> Float:
+    """Matrices ``[M, 3, 3]`` whose product with w is v x w."""
+    out = np.zeros((len(v), 3, 3))
+    out[:, 0, 1], out[:, 0, 2], out[:, 1, 2] = -v[:, 2], v[:, 1], -v[:, 0]
+    out[:, 1, 0], out[:, 2, 0], out[:, 2, 1] = v[:, 2], -v[:, 1], v[:, 0]
+    return out
+
+
+def moved(seen: Places, frames: Sequence[Seen], correction: Float) -> Float:
+    """Places ``[M, 3]`` by the corrected poses."""
+    origin = np.array(
+        [np.zeros(3) if f.T_world_camera is None else f.T_world_camera[:3, 3] for f in frames]
+    )
+    turn, shift = correction[seen.frame, :3], correction[seen.frame, 3:]
+    return np.asarray(seen.point + np.cross(turn, seen.point - origin[seen.frame]) + shift)
