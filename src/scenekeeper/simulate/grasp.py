@@ -24,8 +24,8 @@ _DEPTH, _ABOVE = 0.05, 0.006
 """How far fingers reach down at a thing's sides, and how far they stay above what carries it."""
 
 _PAD_HALF_WIDTH = 0.012
-_LIMB, _FINGER, _LOAD = 0.075, 0.01, 0.008
-"""Metres kept free around the arm and palm, the fingers, and what they hold."""
+_LIMB, _PALM, _FINGER, _LOAD = 0.075, 0.05, 0.01, 0.008
+"""Metres kept free around the arm, palm and camera, the fingers, and what they hold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,10 +136,13 @@ def touched(
     joints = links[:, 1:, :3, 3]
     limbs = np.concatenate((joints, (joints[:, 1:] + joints[:, :-1]) / 2), 1)
     palm = np.array([(x, 0.12, z) for x in (-0.03, 0.03) for z in (0.03, 0.08)])
+    eye = robot.T_HAND_CAMERA[None, :3, 3]
     side = opening / 2 + 0.008
     jaws = np.array([(x, y, 0.03) for x in (-side, side) for y in (-0.02, 0.03, 0.08)])
     but = set() if taken is None else {taken.id}
-    if _meets(hull, limbs, _LIMB, but) or _meets(hull, _at(hand, palm), 0.05, but):
+    if _meets(hull, limbs, _LIMB, but) or _meets(
+        hull, _at(hand, np.concatenate((palm, eye))), _PALM, but
+    ):
         return True
     if _meets(hull, _at(hand, jaws), _FINGER, but | ({hull.carrier} if taken else set())):
         return True
