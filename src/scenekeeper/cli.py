@@ -152,7 +152,8 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0, help="Of the first home.")] = 0,
     format: Annotated[str, typer.Option(help="mcap or rgbd.")] = "mcap",
     path: Annotated[
-        Literal["drive", "orbit"], typer.Option(help="On a mobile base, or by hand.")
+        Literal["drive", "orbit", "wrist"],
+        typer.Option(help="On a mobile base, by hand, or on an arm that moves something."),
     ] = "drive",
     seconds: Annotated[float, typer.Option(help="Length of a visit.")] = 20.0,
     fps: Annotated[float, typer.Option(help="Pictures per second.")] = 10.0,

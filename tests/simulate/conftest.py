@@ -11,5 +11,6 @@ NEEDS_NUMBA = (
     "test_sensor.py",
     "test_changes.py",
     "test_produce.py",
+    "test_reach.py",
 )
 collect_ignore = [] if importlib.util.find_spec("numba") else list(NEEDS_NUMBA)

@@ -91,6 +91,16 @@ def test_depth_is_lost_at_edges_and_beyond_the_range() -> None:
     assert sensed * 1000 == pytest.approx(np.rint(sensed * 1000), abs=1e-3)
 
 
+def test_a_close_sensor_sees_what_is_before_a_gripper() -> None:
+    depth = np.full((240, 320), 0.15, np.float32)
+    close, far = (
+        sense_depth(depth, CAMERA, Sensor(depth=kind), np.random.default_rng(0))  # type: ignore[arg-type]
+        for kind in ("close", "stereo")
+    )
+    assert (far == 0).all()
+    assert close == pytest.approx(depth, abs=0.01)
+
+
 def test_pose_noise_is_as_large_as_wanted_and_persists() -> None:
     t_ns = np.arange(20_000, dtype=np.int64) * 10_000_000
     poses = np.tile([0, 0, 0, 0, 0, 0, 1.0], (len(t_ns), 1))

@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from scenekeeper.geometry import pose_vector
 from scenekeeper.simulate.home import Home, RoomPlan, Thing
-from scenekeeper.simulate.render import look_at
+from scenekeeper.simulate.render import Part, look_at
 
 Float = NDArray[np.float64]
 
@@ -31,6 +31,19 @@ _CELL = 0.05
 
 
 @dataclass(frozen=True, eq=False)
+class Moving:
+    """Something rigid that moves during a visit.
+
+    Attributes:
+        part: its shape, and what it is an instance of.
+        poses: ``float64 [N, 4, 4]`` ``T_world_part``, sampled as the movement is.
+    """
+
+    part: Part
+    poses: Float
+
+
+@dataclass(frozen=True, eq=False)
 class Motion:
     """A movement, sampled at :data:`RATE`.
 
@@ -41,6 +54,9 @@ class Motion:
         joint_names: J names.
         actions: ``float64 [N, A]`` what was commanded.
         action_names: A names.
+        moving: what else moves, the parts of one instance together, last the one that its thing
+            moves with; they take the place of what the home has of their instances.
+        things: what these are, as they end: the robot's own, and what it moved.
     """
 
     t_ns: NDArray[np.int64]
@@ -49,6 +65,8 @@ class Motion:
     joint_names: tuple[str, ...]
     actions: Float
     action_names: tuple[str, ...]
+    moving: tuple[Moving, ...] = ()
+    things: tuple[Thing, ...] = ()
 
 
 def drive(home: Home, seconds: float, rng: np.random.Generator) -> Motion:
@@ -58,7 +76,7 @@ def drive(home: Home, seconds: float, rng: np.random.Generator) -> Motion:
     are the base's velocities and the wanted pan and tilt.
     """
     stops = _stops(home, rng)
-    free = _free_space(home)
+    free = free_space(home)
     route, gaze = _route(free, stops)
     n = round(seconds * RATE) + 1
     xy, looked = _timed(route, gaze, n)
@@ -77,7 +95,7 @@ def drive(home: Home, seconds: float, rng: np.random.Generator) -> Motion:
     later = np.minimum(np.arange(n) + RATE // 10, n - 1)
     actions = np.column_stack((forward, step[:, 2], pan[later], tilt[later]))
     return Motion(
-        _times(n),
+        times(n),
         poses,
         joints,
         ("base_x", "base_y", "base_yaw", "head_pan", "head_tilt"),
@@ -88,7 +106,7 @@ def drive(home: Home, seconds: float, rng: np.random.Generator) -> Motion:
 
 def orbit(home: Home, seconds: float, rng: np.random.Generator) -> Motion:
     """A camera carried by hand around what carries most."""
-    target = max(home.things, key=lambda t: (_load(home, t), -t.id))
+    target = max(home.things, key=lambda t: (load(home, t), -t.id))
     room = home.rooms[target.room]
     center = target.center.copy()
     top = float(target.T_world_thing[2, 3] + target.high[2])
@@ -108,14 +126,16 @@ def orbit(home: Home, seconds: float, rng: np.random.Generator) -> Motion:
     eyes += 0.006 * sway / max(float(sway.std()), 1e-9)
     poses = np.array([pose_vector(look_at(e, center)) for e in eyes])
     none = np.zeros((n, 0))
-    return Motion(_times(n), poses, none, (), none, ())
+    return Motion(times(n), poses, none, (), none, ())
 
 
-def _times(n: int) -> NDArray[np.int64]:
+def times(n: int) -> NDArray[np.int64]:
+    """``int64 [n]`` nanoseconds of so many samples."""
     return np.arange(n, dtype=np.int64) * (1_000_000_000 // RATE)
 
 
-def _load(home: Home, thing: Thing) -> int:
+def load(home: Home, thing: Thing) -> int:
+    """How many things it carries."""
     return sum(t.carrier == thing.id for t in home.things)
 
 
@@ -129,13 +149,13 @@ class _Stop:
 
 def _stops(home: Home, rng: np.random.Generator) -> list[_Stop]:
     """Standing places before everything that carries something, in a walkable order."""
-    free = _free_space(home)
+    free = free_space(home)
     stops: list[_Stop] = []
     for index, room in enumerate(home.rooms):
         carriers = [
             t
             for t in home.things
-            if t.room == index and t.carrier is None and _load(home, t) and t.carried == "on"
+            if t.room == index and t.carrier is None and load(home, t) and t.carried == "on"
         ]
         found = [s for t in carriers if (s := _stand(free, room, t, rng)) is not None]
         stops += _in_walking_order(found, stops[-1].xy if stops else (room.x0, room.y0))
@@ -148,9 +168,7 @@ def _stops(home: Home, rng: np.random.Generator) -> list[_Stop]:
     return [s for s, w in zip(stops, where, strict=True) if w == most]
 
 
-def _stand(
-    free: _FreeSpace, room: RoomPlan, thing: Thing, rng: np.random.Generator
-) -> _Stop | None:
+def _stand(free: FreeSpace, room: RoomPlan, thing: Thing, rng: np.random.Generator) -> _Stop | None:
     center = thing.center
     looked = np.array([center[0], center[1], min(thing.T_world_thing[2, 3] + thing.high[2], 1.1)])
     to_middle = math.atan2(room.center[1] - center[1], room.center[0] - center[0])
@@ -175,7 +193,7 @@ def _in_walking_order(stops: list[_Stop], start: tuple[float, float]) -> list[_S
 
 
 @dataclass(frozen=True, eq=False)
-class _FreeSpace:
+class FreeSpace:
     """Where the base can be: 5 cm cells ``grid[i, j]`` from a corner, and how far from things."""
 
     x0: float
@@ -184,18 +202,22 @@ class _FreeSpace:
     clearance: Float
 
     def __call__(self, x: float, y: float) -> bool:
+        """Whether the base can be there."""
         i, j = self.cell(x, y)
         inside = 0 <= i < self.grid.shape[0] and 0 <= j < self.grid.shape[1]
         return bool(inside and self.grid[i, j])
 
     def cell(self, x: float, y: float) -> tuple[int, int]:
+        """The cell around a place."""
         return int((x - self.x0) / _CELL), int((y - self.y0) / _CELL)
 
     def place(self, cell: tuple[int, int]) -> tuple[float, float]:
+        """The middle of a cell."""
         return self.x0 + (cell[0] + 0.5) * _CELL, self.y0 + (cell[1] + 0.5) * _CELL
 
 
-def _free_space(home: Home) -> _FreeSpace:
+def free_space(home: Home) -> FreeSpace:
+    """The floor that is free of furniture."""
     x0, y0 = min(r.x0 for r in home.rooms), min(r.y0 for r in home.rooms)
     x1, y1 = max(r.x1 for r in home.rooms), max(r.y1 for r in home.rooms)
     shape = (int((x1 - x0) / _CELL) + 1, int((y1 - y0) / _CELL) + 1)
@@ -214,7 +236,7 @@ def _free_space(home: Home) -> _FreeSpace:
                 (u > thing.low[0]) & (u < thing.high[0]) & (v > thing.low[1]) & (v < thing.high[1])
             )
     clearance = ndimage.distance_transform_edt(~taken) * _CELL
-    return _FreeSpace(x0, y0, clearance > ROBOT_RADIUS, clearance)
+    return FreeSpace(x0, y0, clearance > ROBOT_RADIUS, clearance)
 
 
 def _inner_walls(home: Home) -> list[tuple[float, float]]:
@@ -222,7 +244,7 @@ def _inner_walls(home: Home) -> list[tuple[float, float]]:
     return [(left.x1, door) for left, door in zip(home.rooms[:-1], home.doors, strict=True)]
 
 
-def _route(free: _FreeSpace, stops: Sequence[_Stop]) -> tuple[list[tuple[float, float]], Float]:
+def _route(free: FreeSpace, stops: Sequence[_Stop]) -> tuple[list[tuple[float, float]], Float]:
     """Waypoints from stop to stop and, for each, the point to look at."""
     points: list[tuple[float, float]] = [stops[0].xy]
     gaze = [stops[0].looked]
@@ -242,7 +264,7 @@ def _route(free: _FreeSpace, stops: Sequence[_Stop]) -> tuple[list[tuple[float, 
     return points, np.array(gaze)
 
 
-def _way(free: _FreeSpace, start: tuple[int, int], goal: tuple[int, int]) -> list[tuple[int, int]]:
+def _way(free: FreeSpace, start: tuple[int, int], goal: tuple[int, int]) -> list[tuple[int, int]]:
     """Cells of a short way that keeps away from things (A* on the grid); [] when there is none."""
     best = {start: 0.0}
     came: dict[tuple[int, int], tuple[int, int]] = {}

@@ -14,27 +14,24 @@ import math
 import numpy as np
 from numba import njit, prange
 
-BANDS = 8
-"""Rows are worked on in so many bands."""
 
-
-@njit(parallel=True, cache=True, fastmath=True)
+@njit(cache=True, fastmath=True)
 def project(vertices, M, t, out):  # type: ignore[no-untyped-def]
     """Homogeneous pixels ``[V, 3]`` (u z, v z, z) of world points, by ``M = K R`` and ``t``."""
-    for i in prange(vertices.shape[0]):
+    for i in range(vertices.shape[0]):
         x, y, z = vertices[i, 0], vertices[i, 1], vertices[i, 2]
         for k in range(3):
             out[i, k] = M[k, 0] * x + M[k, 1] * y + M[k, 2] * z + t[k]
 
 
-@njit(parallel=True, cache=True, fastmath=True)
+@njit(cache=True, fastmath=True)
 def set_up(points, triangles, two_sided, width, height, near, edges, bounds):  # type: ignore[no-untyped-def]
     """Edge functions and pixel bounds of every triangle.
 
     ``edges[t]`` holds three linear functions of the pixel that give barycentric weight over depth;
     ``bounds[t]`` is x0, x1, y0, y1, inclusive, empty (x1 < x0) when the triangle cannot be seen.
     """
-    for t in prange(triangles.shape[0]):
+    for t in range(triangles.shape[0]):
         bounds[t, 0], bounds[t, 1], bounds[t, 2], bounds[t, 3] = 1, 0, 1, 0
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
         xa, ya, za = points[a, 0], points[a, 1], points[a, 2]
@@ -69,62 +66,56 @@ def set_up(points, triangles, two_sided, width, height, near, edges, bounds):  #
         bounds[t, 0], bounds[t, 1], bounds[t, 2], bounds[t, 3] = x0, x1, y0, y1
 
 
-@njit(parallel=True, cache=True, fastmath=True)
+@njit(cache=True, fastmath=True)
 def rasterise(edges, bounds, near, inverse_z, nearest):  # type: ignore[no-untyped-def]
     """Nearest triangle (-1 = none) and inverse depth (0 = none) of every pixel centre."""
-    height, width = inverse_z.shape
     limit = 1.0 / near
-    for band in prange(BANDS):
-        first, last = height * band // BANDS, height * (band + 1) // BANDS
-        for y in range(first, last):
-            for x in range(width):
-                inverse_z[y, x] = 0.0
-                nearest[y, x] = -1
-        for t in range(edges.shape[0]):
-            if bounds[t, 1] < bounds[t, 0]:
+    inverse_z[:] = 0.0
+    nearest[:] = -1
+    for t in range(edges.shape[0]):
+        if bounds[t, 1] < bounds[t, 0]:
+            continue
+        a0, a1, a2 = edges[t, 0], edges[t, 3], edges[t, 6]
+        slope = a0 + a1 + a2
+        for y in range(bounds[t, 2], bounds[t, 3] + 1):
+            c0 = edges[t, 1] * y + edges[t, 2]
+            c1 = edges[t, 4] * y + edges[t, 5]
+            c2 = edges[t, 7] * y + edges[t, 8]
+            low, high = float(bounds[t, 0]), float(bounds[t, 1])
+            # Each weight is linear along the row: it cuts the span where it turns negative.
+            if a0 > 0:
+                low = max(low, -c0 / a0)
+            elif a0 < 0:
+                high = min(high, -c0 / a0)
+            elif c0 < 0:
                 continue
-            y0, y1 = max(first, bounds[t, 2]), min(last - 1, bounds[t, 3])
-            a0, a1, a2 = edges[t, 0], edges[t, 3], edges[t, 6]
-            slope = a0 + a1 + a2
-            for y in range(y0, y1 + 1):
-                c0 = edges[t, 1] * y + edges[t, 2]
-                c1 = edges[t, 4] * y + edges[t, 5]
-                c2 = edges[t, 7] * y + edges[t, 8]
-                low, high = float(bounds[t, 0]), float(bounds[t, 1])
-                # Each weight is linear along the row: it cuts the span where it turns negative.
-                if a0 > 0:
-                    low = max(low, -c0 / a0)
-                elif a0 < 0:
-                    high = min(high, -c0 / a0)
-                elif c0 < 0:
-                    continue
-                if a1 > 0:
-                    low = max(low, -c1 / a1)
-                elif a1 < 0:
-                    high = min(high, -c1 / a1)
-                elif c1 < 0:
-                    continue
-                if a2 > 0:
-                    low = max(low, -c2 / a2)
-                elif a2 < 0:
-                    high = min(high, -c2 / a2)
-                elif c2 < 0:
-                    continue
-                if high < low:
-                    continue
-                c = c0 + c1 + c2
-                for x in range(int(math.ceil(low - 1e-4)), int(math.floor(high + 1e-4)) + 1):
-                    q = slope * x + c
-                    if q > inverse_z[y, x] and q < limit:
-                        inverse_z[y, x] = q
-                        nearest[y, x] = t
+            if a1 > 0:
+                low = max(low, -c1 / a1)
+            elif a1 < 0:
+                high = min(high, -c1 / a1)
+            elif c1 < 0:
+                continue
+            if a2 > 0:
+                low = max(low, -c2 / a2)
+            elif a2 < 0:
+                high = min(high, -c2 / a2)
+            elif c2 < 0:
+                continue
+            if high < low:
+                continue
+            c = c0 + c1 + c2
+            for x in range(int(math.ceil(low - 1e-4)), int(math.floor(high + 1e-4)) + 1):
+                q = slope * x + c
+                if q > inverse_z[y, x] and q < limit:
+                    inverse_z[y, x] = q
+                    nearest[y, x] = t
 
 
-@njit(parallel=True, cache=True, fastmath=True)
+@njit(cache=True, fastmath=True)
 def resolve(inverse_z, nearest, instance, depth, ids):  # type: ignore[no-untyped-def]
     """Metric depth and instance of every pixel; 0 where there is nothing."""
     height, width = inverse_z.shape
-    for y in prange(height):
+    for y in range(height):
         for x in range(width):
             t = nearest[y, x]
             if t < 0:
@@ -135,9 +126,23 @@ def resolve(inverse_z, nearest, instance, depth, ids):  # type: ignore[no-untype
                 ids[y, x] = instance[t]
 
 
+@njit(cache=True)
+def spans(shadow, out):  # type: ignore[no-untyped-def]
+    """Least and most ``float32 [S, S, 2]`` of what :func:`_lit` looks at around each place."""
+    n = shadow.shape[0]
+    for j in range(1, n - 2):
+        for i in range(1, n - 2):
+            least = most = shadow[j, i]
+            for dy in range(-1, 3):
+                for dx in range(-1, 3):
+                    q = shadow[j + dy, i + dx]
+                    least, most = min(least, q), max(most, q)
+            out[j, i, 0], out[j, i, 1] = least, most
+
+
 @njit(inline="always")
-def _lit(shadow, M, t, x, y, z):  # type: ignore[no-untyped-def]
-    """Share of a lamp that reaches a point: four bilinear looks into its inverse-depth map."""
+def _lit(shadow, span, M, t, x, y, z):  # type: ignore[no-untyped-def]
+    """Share of a lamp that reaches a point: four by four looks into its inverse-depth map."""
     w = M[2, 0] * x + M[2, 1] * y + M[2, 2] * z + t[2]
     if w <= 0.02:
         return np.float32(1.0)
@@ -148,7 +153,11 @@ def _lit(shadow, M, t, x, y, z):  # type: ignore[no-untyped-def]
         return np.float32(1.0)
     q = np.float32(1.0) / (w - np.float32(0.012))
     i, j = int(u), int(v)
-    fu, fv = u - i, v - j
+    if q >= span[j, i, 1]:  # nothing is nearer to the lamp anywhere around, or everything
+        return np.float32(1.0)
+    if q < span[j, i, 0]:
+        return np.float32(0.0)
+    fu, fv = u - np.float32(i), v - np.float32(j)
     s = np.float32(0.0)
     for dy in range(-1, 3):
         wy = np.float32(1.0) - fv if dy == -1 else (fv if dy == 2 else np.float32(1.0))
@@ -166,17 +175,23 @@ def _lit(shadow, M, t, x, y, z):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _texel(textures, layer, u, v, channel):  # type: ignore[no-untyped-def]
-    n = textures.shape[1]
-    u = (u - math.floor(u)) * n - np.float32(0.5)
-    v = (v - math.floor(v)) * n - np.float32(0.5)
+def _texel(textures, layer, u, v):  # type: ignore[no-untyped-def]
+    """Colour of a texture, bilinear, repeated in both directions."""
+    n, one = textures.shape[1], np.float32(1.0)
+    u = (u - np.float32(math.floor(u))) * np.float32(n) - np.float32(0.5)
+    v = (v - np.float32(math.floor(v))) * np.float32(n) - np.float32(0.5)
     i, j = int(math.floor(u)), int(math.floor(v))
-    fu, fv = u - i, v - j
-    i0, i1, j0, j1 = (i + n) % n, (i + 1) % n, (j + n) % n, (j + 1) % n
-    one = np.float32(1.0)
-    top = textures[layer, j0, i0, channel] * (one - fu) + textures[layer, j0, i1, channel] * fu
-    low = textures[layer, j1, i0, channel] * (one - fu) + textures[layer, j1, i1, channel] * fu
-    return top * (one - fv) + low * fv
+    fu, fv = u - np.float32(i), v - np.float32(j)
+    i0, i1 = i if i >= 0 else n - 1, i + 1 if i + 1 < n else 0
+    j0, j1 = j if j >= 0 else n - 1, j + 1 if j + 1 < n else 0
+    w00, w01, w10, w11 = (one - fv) * (one - fu), (one - fv) * fu, fv * (one - fu), fv * fu
+    a, b = textures[layer, j0, i0], textures[layer, j0, i1]
+    c, d = textures[layer, j1, i0], textures[layer, j1, i1]
+    return (
+        a[0] * w00 + b[0] * w01 + c[0] * w10 + d[0] * w11,
+        a[1] * w00 + b[1] * w01 + c[1] * w10 + d[1] * w11,
+        a[2] * w00 + b[2] * w01 + c[2] * w10 + d[2] * w11,
+    )
 
 
 @njit(parallel=True, cache=True, fastmath=True)
@@ -199,6 +214,7 @@ def shade(  # type: ignore[no-untyped-def]
     lamp_M,
     lamp_t,
     shadows,
+    shadow_spans,
     ambient,
     sky,
     rgb,
@@ -206,7 +222,8 @@ def shade(  # type: ignore[no-untyped-def]
     """Linear light ``float32 [H, W, 3]`` of every pixel: Blinn-Phong under shadowed lamps.
 
     ``gloss`` is specular, shininess, emission and texture scale per material; ``lamps`` is
-    position and falloff (0 = none); ``lamp_M``, ``lamp_t`` project the world into ``shadows``.
+    position and falloff (0 = none); ``lamp_M``, ``lamp_t`` project the world into ``shadows``;
+    ``shadow_spans`` is of :func:`spans`.
     """
     height, width = inverse_z.shape
     one, half = np.float32(1.0), np.float32(0.5)
@@ -240,9 +257,8 @@ def shade(  # type: ignore[no-untyped-def]
                 scale = gloss[m, 3]
                 u = (b0 * uv[t, 0, 0] + b1 * uv[t, 1, 0] + b2 * uv[t, 2, 0]) * scale
                 v = (b0 * uv[t, 0, 1] + b1 * uv[t, 1, 1] + b2 * uv[t, 2, 1]) * scale
-                r *= _texel(textures, layer[m], u, v, 0)
-                g *= _texel(textures, layer[m], u, v, 1)
-                b *= _texel(textures, layer[m], u, v, 2)
+                tr, tg, tb = _texel(textures, layer[m], u, v)
+                r, g, b = r * tr, g * tg, b * tb
             h = half + half * nz
             floor = np.float32(0.55) + np.float32(0.45) * h
             dr, dg = ambient[0] * floor + gloss[m, 2], ambient[1] * floor + gloss[m, 2]
@@ -258,7 +274,13 @@ def shade(  # type: ignore[no-untyped-def]
                     continue
                 off = np.float32(0.012)
                 lit = _lit(
-                    shadows[n], lamp_M[n], lamp_t[n], px + nx * off, py + ny * off, pz + nz * off
+                    shadows[n],
+                    shadow_spans[n],
+                    lamp_M[n],
+                    lamp_t[n],
+                    px + nx * off,
+                    py + ny * off,
+                    pz + nz * off,
                 )
                 if lit <= 0:
                     continue
@@ -282,31 +304,32 @@ def shade(  # type: ignore[no-untyped-def]
 
 
 @njit(parallel=True, cache=True, fastmath=True)
-def occlusion(depth, radius, focal, offsets, step, open_share):  # type: ignore[no-untyped-def]
+def occlusion(inverse_z, radius, focal, offsets, step, open_share):  # type: ignore[no-untyped-def]
     """Screen-space ambient occlusion at every ``step``-th pixel, ``open_share`` 1 = open.
 
     ``offsets[8, 8, P, 2]``: per pixel of an 8x8 tile P looks within the unit disk. A pair of
     opposite looks darkens where both, on average, are nearer than the plane through the pixel.
     """
-    height, width = depth.shape
+    height, width = inverse_z.shape
     rows, columns = open_share.shape
     for j in prange(rows):
         for i in range(columns):
             y, x = min(j * step, height - 1), min(i * step, width - 1)
-            z = depth[y, x]
-            if z <= 0:
+            q = inverse_z[y, x]
+            if q <= 0:
                 open_share[j, i] = 1.0
                 continue
-            reach = min(40.0, max(2.0, radius * focal / z))
+            z = 1.0 / q
+            reach = min(40.0, max(2.0, radius * focal * q))
             dark = 0.0
             for p in range(offsets.shape[2]):
                 dx = int(offsets[j & 7, i & 7, p, 0] * reach)
                 dy = int(offsets[j & 7, i & 7, p, 1] * reach)
-                za = depth[min(height - 1, max(0, y + dy)), min(width - 1, max(0, x + dx))]
-                zb = depth[min(height - 1, max(0, y - dy)), min(width - 1, max(0, x - dx))]
-                if za <= 0 or zb <= 0:
+                qa = inverse_z[min(height - 1, max(0, y + dy)), min(width - 1, max(0, x + dx))]
+                qb = inverse_z[min(height - 1, max(0, y - dy)), min(width - 1, max(0, x - dx))]
+                if qa <= 0 or qb <= 0:
                     continue
-                nearer = (0.5 * (1.0 / za + 1.0 / zb) - 1.0 / z) * z * z
+                nearer = (0.5 * (qa + qb) - q) * z * z
                 if nearer > 0.004:
                     dark += min(1.0, nearer / (0.35 * radius)) * max(
                         0.0, 1.0 - nearer / (3.0 * radius)
@@ -314,13 +337,13 @@ def occlusion(depth, radius, focal, offsets, step, open_share):  # type: ignore[
             open_share[j, i] = 1.0 - 0.75 * dark / offsets.shape[2]
 
 
-@njit(parallel=True, cache=True, fastmath=True)
+@njit(cache=True, fastmath=True)
 def dim(rgb, open_share, step):  # type: ignore[no-untyped-def]
     """Multiply light in place by the open share of the sky, interpolated to every pixel."""
     height, width, _ = rgb.shape
     rows, columns = open_share.shape
     scale = np.float32(1.0 / step)
-    for y in prange(height):
+    for y in range(height):
         v = y * scale
         j = min(int(v), rows - 1)
         j1, fv = min(j + 1, rows - 1), v - j

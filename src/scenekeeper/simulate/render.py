@@ -199,6 +199,7 @@ class Lighting:
         M: ``float32 [L, 3, 3]`` world directions to map pixels, homogeneous.
         t: ``float32 [L, 3]``.
         shadows: ``float32 [L, S, S]`` inverse depth of what is lit.
+        spans: ``float32 [L, S, S, 2]`` its least and most around each place.
         ambient: ``float32 [3]``.
     """
 
@@ -207,6 +208,7 @@ class Lighting:
     M: Float32
     t: Float32
     shadows: Float32
+    spans: Float32
     ambient: Float32
 
 
@@ -217,6 +219,7 @@ def light(
     M = np.zeros((len(lamps), 3, 3), np.float32)
     t = np.zeros((len(lamps), 3), np.float32)
     shadows = np.zeros((len(lamps), size, size), np.float32)
+    spans = np.zeros((len(lamps), size, size, 2), np.float32)
     triangles = scene.triangles[scene.casts]
     both = np.ones(len(triangles), np.bool_)
     for k, lamp in enumerate(lamps):
@@ -225,12 +228,14 @@ def light(
         T = invert(look_at(lamp.position, lamp.target))
         M[k], t[k] = K @ T[:3, :3], K @ T[:3, 3]
         shadows[k] = _rasterise(scene.vertices, triangles, both, K, T, size, size, 0.02)[0]
+        raster.spans(shadows[k], spans[k])
     return Lighting(
         np.array([[*lamp.position, lamp.falloff] for lamp in lamps], np.float32).reshape(-1, 4),
         np.array([lamp.rgb for lamp in lamps], np.float32).reshape(-1, 3),
         M,
         t,
         shadows,
+        spans,
         np.array(ambient, np.float32),
     )
 
@@ -360,11 +365,12 @@ def film(
         lighting.M,
         lighting.t,
         lighting.shadows,
+        lighting.spans,
         lighting.ambient,
         _SKY,
         rgb,
     )
-    _dim_corners(rgb, _resolved(scene, inverse_z, nearest).depth, float(K[0, 0]))
+    _dim_corners(rgb, inverse_z, float(K[0, 0]))
     if finer > 1:
         rgb = rgb.reshape(camera.height, finer, camera.width, finer, 3).mean((1, 3))
     return rgb
@@ -436,11 +442,11 @@ def _resolved(scene: Scene, inverse_z: Float32, nearest: NDArray[np.int32]) -> S
     return Shot(depth, ids)
 
 
-def _dim_corners(rgb: Float32, depth: Float32, focal: float) -> None:
+def _dim_corners(rgb: Float32, inverse_z: Float32, focal: float) -> None:
     step = _OCCLUSION_STEP
-    shape = (-(-depth.shape[0] // step), -(-depth.shape[1] // step))
+    shape = (-(-rgb.shape[0] // step), -(-rgb.shape[1] // step))
     open_share = np.empty(shape, np.float32)
-    raster.occlusion(depth, _OCCLUSION_RADIUS, focal, _looks(), step, open_share)
+    raster.occlusion(inverse_z, _OCCLUSION_RADIUS, focal, _looks(), step, open_share)
     raster.dim(rgb, open_share, step)
 
 

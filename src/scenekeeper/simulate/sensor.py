@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,8 @@ from scenekeeper.schema import Camera
 from scenekeeper.simulate.render import Float32, develop
 
 Float = NDArray[np.float64]
-Film = Callable[[Camera, Float], Float32]
-"""Renders linear light for a camera at a pose."""
+Film = Callable[[Camera, Any], Float32]
+"""Renders linear light for a camera at a pose, or at whatever else says where it is."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class Sensor:
         glare: share of bright light that spreads over the picture.
         light: share of the light that is left; 0.05 is dusk with the lamps off.
         depth: ``exact``; ``kinect``, structured light (disparity in eighths of a pixel, holes at
-            edges and beyond its range); ``stereo``, noisier with the square of distance.
+            edges and beyond its range); ``stereo``, noisier with the square of distance;
+            ``close``, stereo of a short baseline, as on a wrist.
     """
 
     exposure: float = 0.8
@@ -47,7 +48,7 @@ class Sensor:
     readout_ms: float = 0.0
     glare: float = 0.0
     light: float = 1.0
-    depth: Literal["exact", "kinect", "stereo"] = "kinect"
+    depth: Literal["exact", "kinect", "stereo", "close"] = "kinect"
 
 
 PERFECT = Sensor(read_noise=0, shot_noise=0, depth="exact")
@@ -64,7 +65,7 @@ _MARGIN = 20
 def picture(
     film: Film,
     camera: Camera,
-    pose_at: Callable[[float], Float],
+    pose_at: Callable[[float], Any],
     sensor: Sensor,
     rng: np.random.Generator,
 ) -> NDArray[np.uint8]:
@@ -73,7 +74,7 @@ def picture(
     Args:
         film: the exact renderer.
         camera: its intrinsics.
-        pose_at: ``T_world_camera`` at milliseconds after the picture's time.
+        pose_at: what the renderer takes for the pose, at milliseconds after the picture's time.
         sensor: its faults.
         rng: source of the noise.
     """
@@ -120,7 +121,7 @@ def _bands(camera: Camera, sensor: Sensor) -> list[_Band]:
 
 
 def _smeared(
-    film: Film, camera: Camera, pose_at: Callable[[float], Float], sensor: Sensor, start: float
+    film: Film, camera: Camera, pose_at: Callable[[float], Any], sensor: Sensor, start: float
 ) -> Float32:
     if sensor.open_ms <= 0:
         return film(camera, pose_at(start))
@@ -151,11 +152,11 @@ def sense_depth(
         return np.asarray(np.rint(depth * 1000) / 1000, np.float32)
     z = _jittered(depth, rng) if sensor.depth == "kinect" else depth
     f = float(camera.intrinsics[0, 0]) * 640 / camera.width  # as at the sensor's own resolution
-    baseline = 0.075 if sensor.depth == "kinect" else 0.05
+    baseline = {"kinect": 0.075, "stereo": 0.05, "close": 0.018}[sensor.depth]
     sigma, grain = (0.06, 8.0) if sensor.depth == "kinect" else (0.12, 32.0)
     disparity = f * baseline / np.maximum(z, 0.1)
     noise = rng.standard_normal(z.shape, np.float32) * sigma
-    if sensor.depth == "stereo":  # neighbouring pixels are matched by the same window
+    if sensor.depth != "kinect":  # neighbouring pixels are matched by the same window
         noise = 3 * ndimage.gaussian_filter(noise, 1.5)
     disparity = np.rint((disparity + noise) * grain) / grain
     out = f * baseline / np.maximum(disparity, 1e-3)
@@ -163,7 +164,8 @@ def sense_depth(
     step = np.maximum(step, np.abs(np.diff(z, axis=0, append=z[-1:])))
     edge = ndimage.maximum_filter(step > 0.06 * np.maximum(z, 0.3), 3)
     lost = edge & (rng.random(z.shape, np.float32) < 0.7)
-    near, far = (0.4, 4.5) if sensor.depth == "kinect" else (0.25, 8.0)
+    ranges = {"kinect": (0.4, 4.5), "stereo": (0.25, 8.0), "close": (0.07, 2.0)}
+    near, far = ranges[sensor.depth]
     lost |= (depth < near) | (depth > far)
     return np.where(lost, 0, np.rint(out * 1000) / 1000).astype(np.float32)
 
@@ -217,6 +219,16 @@ def _small_rotation(vector: Float) -> Float:
     x, y, z = vector / angle
     S = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     return np.asarray(np.eye(3) + np.sin(angle) * S + (1 - np.cos(angle)) * (S @ S))
+
+
+def pose_at(t_ns: NDArray[np.int64], T: Float, ns: int) -> Float:
+    """A pose ``[4, 4]`` at any time from samples ``[N, 4, 4]``."""
+    right = min(int(np.searchsorted(t_ns, ns)), len(t_ns) - 1)
+    if right == 0 or t_ns[right] <= ns:
+        return np.asarray(T[right], np.float64)
+    pair = np.array([pose_vector(T[right - 1]), pose_vector(T[right])])
+    at = np.array([ns], np.int64)
+    return pose_matrix(interpolate_poses(t_ns[right - 1 : right + 1], pair, at)[0])
 
 
 def pose_between(t_ns: NDArray[np.int64], poses: Float) -> Callable[[int], Float]:

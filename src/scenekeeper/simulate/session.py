@@ -16,6 +16,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
+from scenekeeper.geometry import invert
 from scenekeeper.recording.base import (
     POSE_NAMES,
     Encoded,
@@ -25,10 +26,17 @@ from scenekeeper.recording.base import (
     View,
 )
 from scenekeeper.schema import Camera
-from scenekeeper.simulate.home import Home
+from scenekeeper.simulate.home import Home, Thing
 from scenekeeper.simulate.motion import Motion
 from scenekeeper.simulate.render import Lighting, Scene, assemble, film, light, see
-from scenekeeper.simulate.sensor import Sensor, drifted, picture, pose_between, sense_depth
+from scenekeeper.simulate.sensor import (
+    Sensor,
+    drifted,
+    picture,
+    pose_at,
+    pose_between,
+    sense_depth,
+)
 from scenekeeper.simulate.textures import textures
 
 Float = NDArray[np.float64]
@@ -85,13 +93,32 @@ class Visit:
 
     @cached_property
     def scene(self) -> Scene:
-        """The home, ready to be drawn."""
-        return assemble(self.home.parts(), textures(self.textures))
+        """The home, ready to be drawn, with what moves as it was at first."""
+        moving = [m.part for m in self.motion.moving]
+        instances = {part.instance for part in moving} - {0}
+        still = [part for part in self.home.parts() if part.instance not in instances]
+        return assemble([*still, *moving], textures(self.textures))
+
+    def scene_at(self, ns: int) -> Scene:
+        """The home with what moves where it is, so many nanoseconds after the visit began."""
+        moving, first = self.motion.moving, len(self.scene.parts) - len(self.motion.moving)
+        poses = (pose_at(self.motion.t_ns, m.poses, ns) for m in moving)
+        return self.scene.moved(dict(enumerate(poses, first)))
+
+    def scene_of(self, row: int) -> Scene:
+        """The home as it is in one picture."""
+        return self.scene_at(int(self.t_ns[row]) - self.start_ns)
 
     @cached_property
     def lighting(self) -> Lighting:
-        """The home's lamps and shadows."""
+        """The home's lamps and shadows, as they are at first."""
         return light(self.scene, self.home.lamps, self.home.ambient)
+
+    def lighting_of(self, row: int) -> Lighting:
+        """The home's lamps and shadows in one picture."""
+        if not self.motion.moving:
+            return self.lighting
+        return light(self.scene_of(row), self.home.lamps, self.home.ambient)
 
     def pose(self, row: int) -> Float:
         """Exact ``T_world_camera`` ``[4, 4]`` of one picture."""
@@ -101,20 +128,33 @@ class Visit:
     def _pose_at(self):  # type: ignore[no-untyped-def]
         return pose_between(self.motion.t_ns, self.motion.poses)
 
+    def pose_of(self, thing: Thing, row: int) -> Float:
+        """Exact ``T_world_thing`` ``[4, 4]`` in one picture of what moves during the visit.
+
+        Args:
+            thing: as it ends, from the movement's ``things``.
+            row: which picture.
+        """
+        moving = [m for m in self.motion.moving if m.part.instance == thing.id][-1]
+        there = pose_at(self.motion.t_ns, moving.poses, int(self.t_ns[row]) - self.start_ns)
+        return np.asarray(there @ invert(moving.poses[-1]) @ thing.T_world_thing, np.float64)
+
     def rgb(self, row: int) -> NDArray[np.uint8]:
         """One picture ``uint8 [H, W, 3]`` as the sensor gives it, before it is compressed."""
-        start = int(self.t_ns[row]) - self.start_ns
+        start, lighting = int(self.t_ns[row]) - self.start_ns, self.lighting_of(row)
         return picture(
-            lambda camera, T: film(self.scene, self.lighting, camera, T, self.finer),
+            lambda camera, ns: film(
+                self.scene_at(ns), lighting, camera, self._pose_at(ns), self.finer
+            ),
             self.camera,
-            lambda ms: self._pose_at(start + round(1e6 * ms)),
+            lambda ms: start + round(1e6 * ms),
             self.sensor,
             np.random.default_rng([self.seed, self.day, row, 0]),
         )
 
     def depth(self, row: int) -> NDArray[np.float32]:
         """One depth image ``float32 [H, W]`` metres as the sensor gives it."""
-        shot = see(self.scene, self.camera, self.pose(row))
+        shot = see(self.scene_of(row), self.camera, self.pose(row))
         rng = np.random.default_rng([self.seed, self.day, row, 1])
         return sense_depth(shot.depth, self.camera, self.sensor, rng)
 
@@ -154,6 +194,8 @@ class Visit:
         facts_ = (*facts, self.day, self.pose_noise, self.finer, self.textures)
         digest = hashlib.sha256(repr(facts_).encode())
         digest.update(self.motion.poses.tobytes())
+        for moving in self.motion.moving:
+            digest.update(moving.poses.tobytes())
         for thing in self.home.things:
             digest.update(f"{thing.id} {thing.look}".encode() + thing.T_world_thing.tobytes())
         return digest.hexdigest()[:16]

@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from scenekeeper import masks
-from scenekeeper.geometry import box_corners
-from scenekeeper.recording.base import Recording
+from scenekeeper.geometry import box_corners, pose_vector
+from scenekeeper.recording.base import POSE_NAMES, Recording
 from scenekeeper.recording.frames import frame_index, signal_rows
 from scenekeeper.schema import (
     CAPTIONS,
@@ -30,6 +30,7 @@ from scenekeeper.schema import (
 from scenekeeper.simulate.changes import Change
 from scenekeeper.simulate.home import Home, Thing
 from scenekeeper.simulate.render import see, see_whole
+from scenekeeper.simulate.robot import GRIPPER
 from scenekeeper.simulate.session import Visit
 from scenekeeper.store import Dataset, SessionInfo
 
@@ -78,7 +79,7 @@ def write_truth(
         tuple(view.camera for view in recording.views),
         clips,
         recording.task,
-        ("ground truth of a simulation",),
+        ("ground truth of a simulation", *_notes(visit)),
     )
     dataset.add_session(info, index, signal_rows(recording))
     seen = _Seen({}, {}, {}, {})
@@ -139,7 +140,9 @@ class _Seen:
 def _labels(visit: Visit, row: int, seen: _Seen) -> tuple[Labels, list[list[str]]]:
     """Exact instances of one picture and their flags."""
     camera, T = visit.camera, visit.pose(row)
-    shot, whole = see(visit.scene, camera, T), see_whole(visit.scene, camera, T)
+    scene = visit.scene_of(row)
+    shot, whole = see(scene, camera, T), see_whole(scene, camera, T)
+    moving = _poses_of_moving(visit, row)
     size = (camera.height, camera.width)
     t_ns = int(visit.t_ns[row])
     rows: list[dict[str, object]] = []
@@ -162,6 +165,7 @@ def _labels(visit: Visit, row: int, seen: _Seen) -> tuple[Labels, list[list[str]
             facts |= {
                 f"whole_{n}": float(v) for n, v in zip(("x0", "y0", "x1", "y1"), box, strict=True)
             }
+            facts |= moving.get(i, {})
             marks = _marks(visit.home.thing(i), facts, box, size, looks)
         rows.append({"id": i if i > 0 else STRUCTURE_ID - i, "mask": counts, "facts": facts})
         flags.append(marks)
@@ -188,6 +192,26 @@ def _labels(visit: Visit, row: int, seen: _Seen) -> tuple[Labels, list[list[str]
         status=("verified",) * len(rows),
     )
     return labels, flags
+
+
+def _poses_of_moving(visit: Visit, row: int) -> dict[int, dict[str, float]]:
+    """By instance, the pose ``T_world_thing`` in one picture of what moves during the visit."""
+    return {
+        thing.id: {
+            f"pose_{name}": float(v)
+            for name, v in zip(POSE_NAMES, pose_vector(visit.pose_of(thing, row)), strict=True)
+        }
+        for thing in visit.motion.things
+    }
+
+
+def _notes(visit: Visit) -> list[str]:
+    """What moved during the visit, for whoever reads the objects."""
+    return [
+        f"the {t.family.phrase} {object_id(visit.home, t.id)} moves during the visit: its object"
+        " says where it ended, the signals pose_* of its instances where it was"
+        for t in visit.motion.things
+    ]
 
 
 def _marks(
@@ -264,6 +288,8 @@ def _relations(visit: Visit, seen: _Seen) -> Rows:
     said: list[tuple[int, str, int]] = []
     things = [t for t in visit.home.things if t.id in seen.frames]
     for thing in things:
+        if thing.id == GRIPPER:  # it stands on its own pedestal
+            continue
         if thing.carrier is not None:
             said.append((thing.id, thing.carried, thing.carrier))
         elif thing.carried == "attached":
@@ -311,8 +337,9 @@ def _captions(visit: Visit, seen: _Seen) -> Rows:
     for row, ids in seen.ids.items():
         shown = [i for i in ids if i < STRUCTURE_ID]
         parts = []
+        held = _held(visit, row)
         for i in shown[:12]:
-            how, on = carried.get(i, ("on", None))
+            how, on = ("held by", GRIPPER) if i in held else carried.get(i, ("on", None))
             place = f" {how} a {_phrase(visit.home, on)}" if on in shown else ""
             parts.append(f"a {_phrase(visit.home, i)}{place}")
         text = ", ".join(parts) if parts else "nothing but floor and walls"
@@ -327,6 +354,17 @@ def _captions(visit: Visit, seen: _Seen) -> Rows:
             }
         )
     return rows
+
+
+def _held(visit: Visit, row: int) -> set[int]:
+    """What is in the gripper in one picture: it is neither where it was nor where it ends."""
+    n = len(visit.t_ns) - 1
+    out = set()
+    for thing in visit.motion.things:
+        first, here, last = (visit.pose_of(thing, k)[:3, 3] for k in (0, row, n))
+        if min(np.abs(here - first).max(), np.abs(here - last).max()) > 1e-6:
+            out.add(thing.id)
+    return out - {GRIPPER}
 
 
 def _changes(visit: Visit, before: Visit | None, changes: Sequence[Change]) -> Rows:

@@ -284,19 +284,25 @@ def hand(rng: Rng) -> Model:
 def gripper(rng: Rng, opening: float | None = None) -> Model:
     """A parallel-jaw gripper pointing along -y, as a wrist camera sees it."""
     gap = rng.uniform(0.0, 0.085) if opening is None else opening
-    palm = box(0.13, 0.05, 0.06, 0.006).moved(0, 0.1)
-    wrist = cylinder(0.035, 0.1, 18).rotated("x", -90).moved(0, 0.11, 0.03)
-    jaws = [
-        join(
-            box(0.016, 0.1, 0.024, 0.002, 1).moved(s * (gap / 2 + 0.008), 0.03, 0.018),
-            box(0.008, 0.03, 0.02, 0.001, 2).moved(s * (gap / 2 + 0.002), -0.01, 0.02),
-        )
-        for s in (-1, 1)
-    ]
+    jaws = [gripper_jaw(s).moved(s * gap / 2) for s in (-1, 1)]
     color = pick(rng, WHITE, BLACK, (0.35, 0.36, 0.38), (0.85, 0.45, 0.1))
     return Model(
-        join(palm, wrist, *jaws).grounded(),
+        join(gripper_palm(), *jaws).grounded(),
         (plastic(color), metal((0.3, 0.3, 0.32)), plastic((0.06, 0.06, 0.06))),
+    )
+
+
+def gripper_palm() -> Mesh:
+    """What carries the jaws: centred in x, its axis 3 cm above z = 0."""
+    palm = box(0.13, 0.05, 0.06, 0.006).moved(0, 0.1)
+    return join(palm, cylinder(0.035, 0.1, 18).rotated("x", -90).moved(0, 0.11, 0.03))
+
+
+def gripper_jaw(side: int) -> Mesh:
+    """The jaw at one side, -1 or 1, of a closed gripper; it opens along x."""
+    return join(
+        box(0.016, 0.1, 0.024, 0.002, 1).moved(side * 0.008, 0.03, 0.018),
+        box(0.008, 0.03, 0.02, 0.001, 2).moved(side * 0.002, -0.01, 0.02),
     )
 
 
