@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -228,6 +229,20 @@ def test_an_existing_file_is_replaced_only_by_a_whole_one(tmp_path: Path) -> Non
     assert [p.name for p in tmp_path.iterdir()] == ["run.hdf5"]
     write_recording(made.robot(3), path)
     assert len(frame_index(open_recording(path))) == 6
+
+
+@pytest.mark.parametrize("room", [500, 3000, 9000, 20_000])
+def test_a_full_disk_is_an_error_with_a_remedy_and_leaves_nothing(
+    tmp_path: Path, room: int
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        with pytest.raises(ExportError, match=r"run\.hdf5: cannot be written.*Free some space"):
+            write_recording(made.robot(), tmp_path / "run.hdf5")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_picture_of_another_size_than_its_camera_is_told(tmp_path: Path) -> None:

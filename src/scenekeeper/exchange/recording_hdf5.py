@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scenekeeper.errors import ExportError, RecordingError
+from scenekeeper.errors import ExportError
 from scenekeeper.exchange.base import Exported
 from scenekeeper.exchange.encoded import MILLIMETRES, color_files, depth_numbers, says
 from scenekeeper.exchange.folder import plain_names, telling_of
+from scenekeeper.exchange.hdf5_output import Output, creating
 from scenekeeper.exchange.lerobot_timeline import Picked
 from scenekeeper.exchange.steps import numbers_at, pictures_at, stale, view_steps
 from scenekeeper.recording.base import Images, Recording, View
@@ -69,30 +69,14 @@ def write_recording(recording: Recording, path: Path, *, compress: bool = True) 
     recording = replace(recording, name=path.stem, views=views)
     steps_ns = max((view.rgb.t_ns for view in views), key=len)
     with (
-        telling_of(path, RuntimeError),
+        telling_of(path),
         atomic.replacing(path) as temporary,
-        _creating(temporary) as file,
+        creating(temporary) as output,
     ):
-        file.attrs["sim"], file.attrs["compress"] = False, compress
-        notes = [*_write_numbers(file, recording, steps_ns)]
-        notes += _write_views(file, recording, steps_ns, compress)
+        output.file.attrs.update(sim=False, compress=compress)
+        notes = [*_write_numbers(output, recording, steps_ns)]
+        notes += _write_views(output, recording, steps_ns, compress)
     return Exported(path, len(steps_ns), 0, tuple(notes))
-
-
-def _creating(path: Path) -> Any:
-    """A new file whose structure carries checksums, readable by HDF5 1.10 and later."""
-    try:
-        import h5py
-    except ImportError as error:
-        raise ExportError(
-            "the HDF5 format needs h5py", remedy="pip install 'scenekeeper[hdf5]'"
-        ) from error
-    return h5py.File(path, "w", libver=("v110", "v110"), locking="best-effort")
-
-
-def _put(file: Any, name: str, values: NDArray[Any]) -> Any:
-    """A dataset with checksums; an empty one has nothing to check."""
-    return file.create_dataset(name, data=values, fletcher32=True if values.size else None)
 
 
 # --- numbers --------------------------------------------------------------------------------------
@@ -107,24 +91,26 @@ class _Joints:
     effort: NDArray[np.float64] | None
 
 
-def _write_numbers(file: Any, recording: Recording, steps_ns: NDArray[np.int64]) -> Iterator[str]:
+def _write_numbers(
+    output: Output, recording: Recording, steps_ns: NDArray[np.int64]
+) -> Iterator[str]:
     """State and action at the steps, and every signal on its own clock; notes on the former."""
     joints, picked = _joints(recording, steps_ns)
     actions = _named(recording, "action")
     action, picked_actions = numbers_at(recording, actions, steps_ns)
-    _put(file, QPOS, joints.position.astype(np.float32))
+    output.put(QPOS, joints.position.astype(np.float32))
     velocity = joints.velocity
     if velocity is None:
         velocity = _differences(joints.position, steps_ns)
-    _put(file, QVEL, velocity.astype(np.float32))
+    output.put(QVEL, velocity.astype(np.float32))
     if joints.velocity is None:
-        file[QVEL].attrs["derived"] = _DERIVED
+        output.file[QVEL].attrs["derived"] = _DERIVED
     if joints.effort is not None:
-        _put(file, EFFORT, joints.effort.astype(np.float32))
-    _put(file, ACTION, action.astype(np.float32))
+        output.put(EFFORT, joints.effort.astype(np.float32))
+    output.put(ACTION, action.astype(np.float32))
     for number, (signal, _) in enumerate(kept_signals(recording)):
-        _put(file, f"{signal_group(number)}/t_ns", signal.t_ns)
-        _put(file, f"{signal_group(number)}/values", signal.values)
+        output.put(f"{signal_group(number)}/t_ns", signal.t_ns)
+        output.put(f"{signal_group(number)}/values", signal.values)
     if not joints.position.shape[1]:
         yield f"There are no joint states: {QPOS} and {QVEL} have no columns."
     if not actions:
@@ -179,7 +165,7 @@ def _differences(values: NDArray[np.float64], t_ns: NDArray[np.int64]) -> NDArra
 
 
 def _write_views(
-    file: Any, recording: Recording, steps_ns: NDArray[np.int64], compress: bool
+    output: Output, recording: Recording, steps_ns: NDArray[np.int64], compress: bool
 ) -> Iterator[str]:
     views = recording.views
     names = plain_names([view.camera.name for view in views], "camera")
@@ -189,31 +175,32 @@ def _write_views(
         yield from steps.notes
         key = f"{IMAGES}/{name}"
         if compress:
-            lengths[name] = _write_files(file, key, view, steps.rgb.row)
+            lengths[name] = _write_files(output, key, view, steps.rgb.row)
             if view.rgb.source.encoded(0) is None:
                 yield (
                     f"Camera {view.camera.name!r}: its pictures had no files of their own and"
                     " became JPEG; only written as pixels they keep every bit."
                 )
         else:
-            _write_pixels(file, key, view, steps.rgb.row)
-        _put(file, f"{camera_group(number)}/t_ns", steps.rgb.t_ns)
+            _write_pixels(output, key, view, steps.rgb.row)
+        output.put(f"{camera_group(number)}/t_ns", steps.rgb.t_ns)
         if view.depth is not None:
-            _write_depth(file, f"{camera_group(number)}/depth", view, view.depth)
+            _write_depth(output, f"{camera_group(number)}/depth", view, view.depth)
     if compress:  # in the order in which HDF5 lists the cameras
-        _put(file, LENGTHS, np.stack([lengths[name] for name in sorted(lengths)]))
-    facts = json.dumps({**facts_of(recording), "pictures": names})
-    file[FACTS] = np.bytes_(facts)
+        output.put(LENGTHS, np.stack([lengths[name] for name in sorted(lengths)]))
+    output.put_text(FACTS, json.dumps({**facts_of(recording), "pictures": names}))
 
 
-def _write_files(file: Any, key: str, view: View, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+def _write_files(
+    output: Output, key: str, view: View, rows: NDArray[np.int64]
+) -> NDArray[np.int32]:
     """Picture files with zeros after them; returns their lengths.
 
     They go through a temporary file, for the longest of them gives the width of all.
     """
     wanted, which = np.unique(rows, return_inverse=True)
     lengths = []
-    with tempfile.TemporaryFile(dir=Path(file.filename).parent) as spool:
+    with tempfile.TemporaryFile(dir=output.folder) as spool:
         for picture in color_files(view.rgb.source, wanted.tolist()):
             spool.write(picture.data)
             lengths.append(len(picture.data))
@@ -225,33 +212,33 @@ def _write_files(file: Any, key: str, view: View, rows: NDArray[np.int64]) -> ND
                 data = spool.read(lengths[k]).ljust(longest, b"\0")
                 yield np.frombuffer(data, np.uint8)
 
-        _put_rows(file, key, padded(), (len(rows), longest), np.uint8, fletcher32=True)
+        output.put_rows(key, padded(), (len(rows), longest), np.uint8, fletcher32=True)
     return np.array(lengths, np.int32)[which]
 
 
-def _write_pixels(file: Any, key: str, view: View, rows: NDArray[np.int64]) -> None:
+def _write_pixels(output: Output, key: str, view: View, rows: NDArray[np.int64]) -> None:
     shape = (len(rows), view.camera.height, view.camera.width, 3)
     pictures = pictures_at(view.rgb.source, rows)
-    _put_rows(file, key, pictures, shape, np.uint8, fletcher32=True)
+    output.put_rows(key, pictures, shape, np.uint8, fletcher32=True)
 
 
 class _TooFineError(Exception):
     """Millimetres in 16 bits do not represent a depth picture."""
 
 
-def _write_depth(file: Any, key: str, view: View, depth: Images) -> None:
+def _write_depth(output: Output, key: str, view: View, depth: Images) -> None:
     """All depth pictures on their own clock: whole millimetres where those say it, else metres."""
     camera = view.depth_camera or view.camera
     shape = (len(depth), camera.height, camera.width)
     options = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
     try:
-        _put_rows(file, key, _millimetres(depth), shape, np.uint16, **options)
-        file[key].attrs[PER_METRE] = MILLIMETRES.per_metre
+        output.put_rows(key, _millimetres(depth), shape, np.uint16, **options)
+        output.file[key].attrs[PER_METRE] = MILLIMETRES.per_metre
     except _TooFineError:  # with the first picture as a rule, so little was in vain
-        del file[key]
+        del output.file[key]
         metres = depth.source.read(range(len(depth)))
-        _put_rows(file, key, metres, shape, np.float32, **options)
-    _put(file, f"{key}_t_ns", depth.t_ns)
+        output.put_rows(key, metres, shape, np.float32, **options)
+    output.put(f"{key}_t_ns", depth.t_ns)
 
 
 def _millimetres(depth: Images) -> Iterator[NDArray[np.uint16]]:
@@ -260,22 +247,3 @@ def _millimetres(depth: Images) -> Iterator[NDArray[np.uint16]]:
         if not says(numbers, pixels, MILLIMETRES):
             raise _TooFineError
         yield numbers
-
-
-def _put_rows(
-    file: Any,
-    key: str,
-    rows: Iterable[NDArray[Any]],
-    shape: Sequence[int],
-    dtype: Any,
-    **options: Any,
-) -> None:
-    """A dataset of one chunk per row, one row in memory at a time."""
-    chunked = {"chunks": (1, *shape[1:]), **options} if shape[0] else {}
-    stored = file.create_dataset(key, shape, dtype, **chunked)
-    for k, row in enumerate(rows):
-        if row.shape != tuple(shape[1:]):
-            raise RecordingError(
-                f"a picture is {list(row.shape)}, its camera {list(shape[1:])}", place=key
-            )
-        stored[k] = row
