@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import simplejpeg
@@ -24,8 +25,6 @@ from scenekeeper.schema import Camera
 from tests.exchange import made_recordings as made
 from tests.recording import tiny_hdf5
 
-h5py = pytest.importorskip("h5py", reason="needs the extra 'hdf5'")
-
 
 def as_files(recording: Recording) -> Recording:
     """The recording with its wrist pictures as PNG files."""
@@ -40,7 +39,8 @@ def as_files(recording: Recording) -> Recording:
 def test_everything_reads_back_the_same(tmp_path: Path, one_clock: bool, compress: bool) -> None:
     before = as_files(made.robot(one_clock=one_clock))
     written = write_recording(before, tmp_path / "run.hdf5", compress=compress)
-    assert (written.path, written.frames, written.notes) == (tmp_path / "run.hdf5", 6, ())
+    assert (written.path, written.frames) == (tmp_path / "run.hdf5", 6)
+    assert ["OpenCV" in note for note in written.notes] == [True] * compress
     after = open_recording(tmp_path / "run.hdf5")
     assert (after.name, after.format, after.notes) == ("run", "ALOHA HDF5 (scenekeeper)", ())
     made.same(before, after)
@@ -49,15 +49,16 @@ def test_everything_reads_back_the_same(tmp_path: Path, one_clock: bool, compres
 def test_picture_files_are_copied_byte_for_byte_even_with_zeros_at_their_end(
     tmp_path: Path,
 ) -> None:
-    before = made.alone(made.robot())
-    files = [
-        f._replace(data=f.data + b"\0" * k) for k, f in enumerate(before.views[0].rgb.source.files)
-    ]
-    stored = made.Stored(before.views[0].rgb.source.arrays, files)
-    view = replace(before.views[0], rgb=Images(made.times(6), stored))
-    write_recording(replace(before, views=(view,)), tmp_path / "run.hdf5")
-    after = open_recording(tmp_path / "run.hdf5").views[0].rgb.source
-    assert [after.encoded(k) for k in range(6)] == files
+    before = as_files(made.robot())
+    views = []
+    for view in reversed(before.views):  # not in the order in which HDF5 lists them
+        source = view.rgb.source
+        files = [f._replace(data=f.data + b"\0" * k) for k, f in enumerate(source.files)]
+        stored = made.Stored(source.arrays, files)
+        views.append(replace(view, rgb=Images(view.rgb.t_ns, stored)))
+    write_recording(replace(before, views=tuple(views)), tmp_path / "run.hdf5")
+    for view, after in zip(views, open_recording(tmp_path / "run.hdf5").views, strict=True):
+        assert [after.rgb.source.encoded(k) for k in range(6)] == view.rgb.source.files
 
 
 def test_reading_back_and_writing_again_gives_the_same(tmp_path: Path) -> None:
@@ -69,7 +70,7 @@ def test_reading_back_and_writing_again_gives_the_same(tmp_path: Path) -> None:
 
 def test_pictures_without_files_become_jpeg_and_a_note_says_so(tmp_path: Path) -> None:
     before = made.alone(made.robot(), 1)
-    [note] = write_recording(before, tmp_path / "run.hdf5").notes
+    note, _ = write_recording(before, tmp_path / "run.hdf5").notes
     assert "'/wrist/rgb'" in note and "became JPEG" in note
     after = open_recording(tmp_path / "run.hdf5")
     made.same_images(before.views[0].rgb, after.views[0].rgb, 12)
@@ -110,7 +111,7 @@ def test_pictures_that_stand_at_no_step_are_left_out_and_told(tmp_path: Path) ->
     burst = replace(burst, rgb=Images(made.times(5, 1000), made.color(5, True, 20, 14)))
     before = replace(before, views=(burst, before.views[0]))
     written = write_recording(before, tmp_path / "run.hdf5")
-    assert written.notes == (
+    assert written.notes[:1] == (
         "Camera '/wrist/rgb': 3 of 5 pictures stand at no step and are left out.",
     )
     after = open_recording(written.path)
@@ -200,17 +201,15 @@ def test_a_plain_episode_keeps_its_numbers_when_written_again(tmp_path: Path) ->
     with h5py.File(path) as before, h5py.File(tmp_path / "again.hdf5") as after:
         for key in ("action", *(f"observations/{k}" for k in ("qpos", "qvel", "effort"))):
             assert np.array_equal(before[key], after[key]) and not after[key].attrs
-        for camera in tiny_hdf5.CAMERAS:
-            key = f"observations/images/{camera}"
-            width = after[key].shape[1]
-            assert np.array_equal(before[key][:, :width], after[key])
-    assert open_recording(tmp_path / "again.hdf5").views[0].rgb.t_ns[1] == 20_000_000
+    again = open_recording(tmp_path / "again.hdf5")
+    assert again.views[0].rgb.t_ns[1] == 20_000_000
+    made.same_images(open_recording(path).views[0].rgb, again.views[0].rgb, 12)
 
 
 def test_a_single_picture_without_numbers_is_an_episode_of_one_step(tmp_path: Path) -> None:
     view = View(Camera("c", 24, 16), Images(made.times(1), made.color(1)))
     before = Recording("r", tmp_path, "made", (view,))
-    written = write_recording(before, tmp_path / "run.hdf5")
+    written = write_recording(before, tmp_path / "run.hdf5", compress=False)
     assert len(written.notes) == 2
     made.same(before, open_recording(written.path))
     assert like_act(written.path, ["c"], 0)["qpos"].shape == (0,)

@@ -34,7 +34,7 @@ def write(path: Path, n: int = 5, compress: bool = False) -> Path:
         images = file.create_group("observations/images")
         stored = [pictures(n, k) for k in range(len(CAMERAS))]
         if compress:
-            files = [[simplejpeg.encode_jpeg(p, 90) for p in some] for some in stored]
+            files = [[encoded(p) for p in some] for some in stored]
             file["compress_len"] = np.array([[len(f) for f in some] for some in files], np.float32)
             stored = [padded(some, max(len(f) for every in files for f in every)) for some in files]
         for camera, some in zip(CAMERAS, stored, strict=True):
@@ -43,6 +43,11 @@ def write(path: Path, n: int = 5, compress: bool = False) -> Path:
             file[f"observations/{key}"] = table(n, seed)
         file["action"] = table(n, 3)
     return path
+
+
+def encoded(picture: NDArray[np.uint8]) -> bytes:
+    """As OpenCV encodes an RGB picture that it takes for BGR."""
+    return simplejpeg.encode_jpeg(picture, 90, colorspace="BGR")
 
 
 def padded(files: list[bytes], longest: int) -> NDArray[np.uint8]:

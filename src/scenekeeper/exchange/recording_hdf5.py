@@ -42,6 +42,10 @@ from scenekeeper.store import atomic
 
 _SECOND = 1e9
 _RATES = ("velocity", "effort")
+_COLOR_NOTE = (
+    "Pictures are JPEG or PNG as any viewer shows them; ALOHA's loaders decode them with OpenCV,"
+    " blue first, and do not swap. Written as pixels they are RGB to all."
+)
 _DERIVED = "differences of qpos; the recording holds no velocities"
 
 
@@ -52,8 +56,8 @@ def write_recording(recording: Recording, path: Path, *, compress: bool = True) 
         recording: what to write.
         path: the file; an existing one is replaced. Its stem becomes the recording's name.
         compress: keep pictures as files, zeros after them, in ``uint8 [T, L]``: JPEG and PNG files
-            are copied byte for byte, other pictures become JPEG of quality 95. Otherwise as pixels
-            ``uint8 [T, H, W, 3]``, which any loader of the layout reads.
+            are copied byte for byte, other pictures become JPEG of quality 95. Otherwise as RGB
+            pixels ``uint8 [T, H, W, 3]``, which any loader of the layout reads.
 
     Raises:
         ExportError: there is no picture, ``path`` cannot be written, or h5py is not installed.
@@ -188,6 +192,7 @@ def _write_views(
             _write_depth(output, f"{camera_group(number)}/depth", view, view.depth)
     if compress:  # in the order in which HDF5 lists the cameras
         output.put(LENGTHS, np.stack([lengths[name] for name in sorted(lengths)]))
+        yield _COLOR_NOTE
     output.put_text(FACTS, json.dumps({**facts_of(recording), "pictures": names}))
 
 

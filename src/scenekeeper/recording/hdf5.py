@@ -38,6 +38,7 @@ from scenekeeper.recording.facts import (
 )
 from scenekeeper.recording.files import plain_files
 from scenekeeper.recording.hdf5_file import (
+    Form,
     Pictures,
     dataset,
     file_size,
@@ -61,7 +62,10 @@ STEP_NS = 20_000_000
 _KINDS: dict[str, SignalKind] = {QPOS: "joint_state", ACTION: "action", "base_action": "action"}
 _CLOCK_NOTE = "The format keeps no times; they were synthesised at 50 Hz, the rate of ALOHA."
 _DAMAGE_NOTES = 5
-_COPY_AGAIN = f"Copy the file again, or remove its group {GROUP!r} to read it as plain ALOHA."
+_COLOR_NOTE = (
+    "JPEG pictures are read as ALOHA writes them: through OpenCV, with red in place of blue."
+)
+_COPY_AGAIN = "Copy the file again."
 
 
 def signal_group(number: int) -> str:
@@ -158,13 +162,13 @@ def _check_steps(file: Any, key: str, steps: int) -> None:
 # --- pictures -------------------------------------------------------------------------------------
 
 
-def _pictures(path: Path, file: Any, name: str) -> Pictures:
-    """All pictures of one camera: pixels or picture files, as the shape tells."""
+def _pictures(path: Path, file: Any, name: str, files: Form) -> Pictures:
+    """All pictures of one camera: pixels, or files of the given form, as the shape tells."""
     stored = file[name]
     rows = np.arange(len(stored))
     if stored.ndim == 2:
         dataset(file, name, 2, "u")
-        return Pictures(path, name, rows, file_size(stored), "files")
+        return Pictures(path, name, rows, file_size(stored), files)
     height, width, channels = dataset(file, name, 4, "u").shape[1:]
     if channels != 3 or stored.dtype != np.uint8 or not height or not width:
         raise RecordingError(
@@ -178,17 +182,24 @@ def _pictures(path: Path, file: Any, name: str) -> Pictures:
 
 def _plain(path: Path, file: Any, steps: int, cameras: Sequence[str]) -> Recording:
     t_ns = np.arange(steps, dtype=np.int64) * STEP_NS
-    views = []
-    for camera in cameras if steps else ():
-        source = _pictures(path, file, f"{IMAGES}/{camera}")
-        views.append(View(Camera(camera, *source.size), Images(t_ns, source)))
+    # Depth in unknown units lies among the pictures of some.
+    depth = [f"{IMAGES}/{name}" for name in cameras if file[f"{IMAGES}/{name}"].ndim == 3]
+    names = [name for name in cameras if steps and f"{IMAGES}/{name}" not in depth]
+    sources = [_pictures(path, file, f"{IMAGES}/{name}", "swapped") for name in names]
+    views = tuple(
+        View(Camera(name, *source.size), Images(t_ns, source))
+        for name, source in zip(names, sources, strict=True)
+    )
     keys = [key for key in _keys(file) if key not in ("observations", IMAGES, LENGTHS)]
     tables = [key for key in keys if _is_table(file[key], steps)]
     facts = Facts("", None, (), tuple(_table_facts(file, key) for key in tables))
     signals = ReadWhenAsked(facts, partial(_read_table, path, facts.signals, t_ns))
-    others = sorted(set(keys) - set(tables))
-    notes = (_CLOCK_NOTE, *((f"Not read: {', '.join(others)}.",) if others else ()))
-    return Recording("", path, "ALOHA HDF5", tuple(views), signals, notes=notes)
+    notes = [_CLOCK_NOTE]
+    if any(source.form == "swapped" for source in sources):
+        notes.append(_COLOR_NOTE)
+    if others := sorted({*keys, *depth} - set(tables)):
+        notes.append(f"Not read: {', '.join(others)}.")
+    return Recording("", path, "ALOHA HDF5", views, signals, notes=tuple(notes))
 
 
 def _keys(file: Any) -> Iterator[str]:
@@ -257,7 +268,7 @@ def _streams(
     path: Path, file: Any, number: int, about: ViewFacts, names: Sequence[str]
 ) -> tuple[Images, Images | None]:
     group = camera_group(number)
-    source = _pictures(path, file, f"{IMAGES}/{names[number]}")
+    source = _pictures(path, file, f"{IMAGES}/{names[number]}", "files")
     _check_size(path, group, about.camera, source.size)
     at_steps = times(file, f"{group}/t_ns")
     if len(at_steps) != len(source):

@@ -119,6 +119,9 @@ def times(file: Any, name: str) -> NDArray[np.int64]:
     return t_ns
 
 
+Form = Literal["pixels", "files", "swapped", "depth"]
+
+
 @dataclass(frozen=True, eq=False)
 class Pictures:
     """Lazy pictures of one stream, one row of a dataset each.
@@ -129,7 +132,8 @@ class Pictures:
         rows: ``int64 [N]`` ascending rows of the dataset.
         size: ``(width, height)`` in pixels that every picture must have.
         form: ``pixels`` are ``uint8 [T, H, W, 3]`` RGB; ``files`` are JPEG or PNG with zeros after
-            their end, ``uint8 [T, L]``; ``depth`` is ``float32`` metres or ``uint16 [T, H, W]``.
+            their end, ``uint8 [T, L]``; ``swapped`` are such files with red in place of blue;
+            ``depth`` is ``float32`` metres or ``uint16``, ``[T, H, W]``.
         lengths: ``int64 [N]`` bytes of each file; ``None`` where only the zeros tell.
     """
 
@@ -137,7 +141,7 @@ class Pictures:
     name: str
     rows: NDArray[np.int64]
     size: tuple[int, int]
-    form: Literal["pixels", "files", "depth"]
+    form: Form
     lengths: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
@@ -168,8 +172,9 @@ class Pictures:
             return found
 
     def _pixels(self, stored: Any, row: int) -> NDArray[Any]:
-        if self.form == "files":
-            return decode_color(_picture(self._file(stored, row)))
+        if self.form in ("files", "swapped"):
+            pixels = decode_color(_picture(self._file(stored, row)))
+            return pixels if self.form == "files" else np.ascontiguousarray(pixels[..., ::-1])
         check_size(*self.size)
         pixels = np.asarray(stored[self.rows[row]])
         return pixels if self.form == "pixels" else _metres(pixels, stored.attrs.get(PER_METRE, 0))
