@@ -16,9 +16,9 @@ import pytest
 from mcap.writer import CompressionType
 from rosbags.rosbag1 import Writer
 
-from scenekeeper.exchange import recording_rgbd
+from scenekeeper.exchange import recording_hdf5, recording_rgbd
 from tests.exchange.made_recordings import robot
-from tests.recording import rgbd_layouts, tiny_bags, tiny_lerobot, tiny_mcap, tiny_videos
+from tests.recording import rgbd_layouts, tiny_bags, tiny_hdf5, tiny_lerobot, tiny_mcap, tiny_videos
 
 CASES = 300
 PROCESSES = 2
@@ -57,6 +57,11 @@ READERS: dict[str, dict[str, Callable[[Path], object]]] = {
         "bz2.bag": lambda path: tiny_bags.write_bag1(path, Writer.CompressionFormat.BZ2),
     },
     "ROS 2 bag": {"run": tiny_bags.write_bag2},
+    "HDF5": {
+        "ours.hdf5": lambda path: recording_hdf5.write_recording(robot(4), path),
+        "pixels.hdf5": tiny_hdf5.write,
+        "jpeg.hdf5": lambda path: tiny_hdf5.write(path, compress=True),
+    },
     "video": {
         "h264.mp4": video("libx264"),
         "h264.mkv": video("libx264"),
