@@ -16,9 +16,17 @@ import pytest
 from mcap.writer import CompressionType
 from rosbags.rosbag1 import Writer
 
-from scenekeeper.exchange import recording_hdf5, recording_rgbd
+from scenekeeper.exchange import recording_hdf5, recording_rgbd, recording_rlds
 from tests.exchange.made_recordings import robot
-from tests.recording import rgbd_layouts, tiny_bags, tiny_hdf5, tiny_lerobot, tiny_mcap, tiny_videos
+from tests.recording import (
+    rgbd_layouts,
+    tiny_bags,
+    tiny_hdf5,
+    tiny_lerobot,
+    tiny_mcap,
+    tiny_rlds,
+    tiny_videos,
+)
 
 CASES = 300
 PROCESSES = 2
@@ -40,6 +48,10 @@ READERS: dict[str, dict[str, Callable[[Path], object]]] = {
     "ScanNet": {"room": rgbd_layouts.scannet},
     "Replica": {"room": rgbd_layouts.replica},
     "RGB-D of ours": {"room": lambda path: recording_rgbd.write_recording(robot(4), path)},
+    "RLDS": {
+        "1.0.0": lambda path: tiny_rlds.write(path, [(3, 2)]),
+        "ours": lambda path: recording_rlds.write_recordings([robot(4)], path),
+    },
     "LeRobot v2.1": {"cups": lambda path: tiny_lerobot.write_v2(path, (3, 2))},
     "LeRobot v3.0": {"cups": lambda path: tiny_lerobot.write_v3(path, (3, 2))},
     "MCAP protobuf": {"zstd.mcap": foxglove, "plain.mcap": lambda path: foxglove(path, **PLAIN)},

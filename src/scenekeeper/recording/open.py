@@ -24,6 +24,7 @@ BUILT_IN = (
     "scenekeeper.recording.rgbd_kept",
     "scenekeeper.recording.rgbd",
     "scenekeeper.recording.hdf5",
+    "scenekeeper.recording.rlds",
     "scenekeeper.recording.video",
 )
 
@@ -54,8 +55,8 @@ def open_recordings(path: str | os.PathLike[str]) -> list[Recording]:
         "no reader knows this format",
         path=root,
         remedy="Known: RGB-D folders (7-Scenes, TUM, ScanNet, Replica), LeRobot v2.1 and v3.0,"
-        " MCAP, ROS 1 and ROS 2 bags, HDF5 episodes (ALOHA, ACT), video files. A reader of your own"
-        " is one function: docs/extend.md.",
+        " RLDS, MCAP, ROS 1 and ROS 2 bags, HDF5 episodes (ALOHA, ACT), video files. A reader of"
+        " your own is one function: docs/extend.md.",
     )
 
 
