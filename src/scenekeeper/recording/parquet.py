@@ -1,7 +1,7 @@
 """Columns and values out of Parquet files that may be damaged.
 
-In: a Parquet file. Out: some rows of some columns, a column as ``float64 [N, D]``, or one value at a
-time. Whatever is wrong with the file is a ``RecordingError`` that names it.
+In: a Parquet file. Out: some rows of some columns, a column as ``float64 [N, D]``, or one value.
+Whatever is wrong with the file is a ``RecordingError`` that names it.
 """
 
 from __future__ import annotations
