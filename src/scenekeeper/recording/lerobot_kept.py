@@ -110,10 +110,12 @@ class _Shared:
 def _place(root: Path, kept: Kept) -> _Place:
     try:
         episode, fps = (_whole_number(kept.where[name]) for name in ("episode", "fps"))
+        if not fps:
+            raise ValueError("0 frames per second")
         cameras = tuple(map(_pictures, kept.where["cameras"]))
     except PARSE_ERRORS as error:
         raise _unlike(root, f"does not say where an episode lies ({error})") from error
-    if len(cameras) != len(kept.facts.views) or not fps:
+    if len(cameras) != len(kept.facts.views):
         raise _unlike(root, f"names {len(cameras)} videos for {len(kept.facts.views)} cameras")
     return _Place(episode, fps, cameras)
 
