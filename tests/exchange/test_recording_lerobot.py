@@ -18,7 +18,7 @@ from hypothesis.extra.numpy import arrays
 from scenekeeper.errors import ExportError, RecordingError
 from scenekeeper.exchange.encoded import depth_as_fits, png
 from scenekeeper.exchange.recording_lerobot import write_recordings
-from scenekeeper.recording import lerobot, open_recordings
+from scenekeeper.recording import lerobot, open_recording, open_recordings
 from scenekeeper.recording.base import Encoded, Images, Recording
 from scenekeeper.recording.depth_codecs import png16
 from scenekeeper.recording.frames import frame_index
@@ -140,6 +140,14 @@ def test_a_colour_camera_called_depth_is_no_depth(tmp_path: Path) -> None:
     before = with_head(before, camera=replace(view.camera, name="Depth sensor's colour"))
     [after] = written(tmp_path / "day", before)
     same(before, after)
+
+
+def test_a_real_kinect_recording_reads_back_the_same(kitchen: Path, tmp_path: Path) -> None:
+    before = made.every(open_recording(kitchen), 60)
+    [after] = written(tmp_path / "day", before)
+    same(before, after)
+    a, b = (recording.views[0].depth.source for recording in (before, after))
+    assert [b.encoded(k) for k in range(5)] == [a.encoded(k) for k in range(5)]
 
 
 # --- depth ----------------------------------------------------------------------------------------

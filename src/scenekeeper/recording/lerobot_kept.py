@@ -232,11 +232,12 @@ class DepthPictures:
         for row in rows:
             per_metre, data = self._stored(row)
             try:
-                yield self._metres(per_metre, data)
+                depth = self._metres(per_metre, data)
             except (ValueError, KeyError) as error:
                 raise RecordingError(
-                    f"the picture cannot be read ({error})", path=self.path, place=f"row {row}"
+                    f"the depth cannot be read ({error})", path=self.path, place=f"row {row}"
                 ) from error
+            yield depth
 
     def encoded(self, row: int) -> Encoded | None:
         """The stored PNG; ``None`` when it is 32-bit metres."""
