@@ -164,6 +164,16 @@ def test_depth_files_are_kept_byte_for_byte(tmp_path: Path, per_metre: float) ->
     assert [after.views[0].depth.source.encoded(k) for k in range(2)] == files
 
 
+def test_saturated_millimetres_stay_unknown(tmp_path: Path) -> None:
+    numbers = np.full((made.HEIGHT, made.WIDTH), 65535, np.uint16)
+    numbers[1] = 1234
+    depth = np.where(numbers == 65535, 0, numbers / 1000).astype(np.float32)
+    before = of_depth([depth] * 2, [Encoded(png(numbers), "png")] * 2)
+    [after] = written(tmp_path / "day", before)
+    made.same_images(before.views[0].depth, after.views[0].depth, TOLERANCE)
+    assert after.views[0].depth.source.encoded(1) == before.views[0].depth.source.encoded(1)
+
+
 def test_depth_finer_than_16_bits_is_kept_as_metres(tmp_path: Path) -> None:
     pictures = np.random.default_rng(0).uniform(0, 90, (20, made.HEIGHT, made.WIDTH))
     before = of_depth(list(pictures.astype(np.float32)))
@@ -218,6 +228,17 @@ def test_without_our_file_the_folder_is_plain_lerobot(tmp_path: Path) -> None:
     (tmp_path / "day" / "scenekeeper.json").unlink()
     [plain] = open_recordings(tmp_path / "day")
     assert plain.format == "LeRobot v3.0" and plain.views[0].depth is None
+
+
+def test_an_episode_of_which_nothing_is_kept_is_plain_lerobot(tmp_path: Path) -> None:
+    before = made.robot(3)
+    write_recordings([before, before], tmp_path / "day")
+    file = tmp_path / "day" / "scenekeeper.json"
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps({"recordings": content["recordings"][1:]}))
+    plain, whole = open_recordings(tmp_path / "day")
+    assert plain.format == "LeRobot v3.0" and plain.views[0].depth is None
+    same(before, whole)
 
 
 # --- what is left out -----------------------------------------------------------------------------
@@ -359,10 +380,13 @@ def test_damaged_depth_is_an_error_or_what_was_written(copy: Path, at: float) ->
             list(depth.source.read(range(3)))
 
 
-def test_the_same_bytes_elsewhere_are_the_same_recording(day: Path, copy: Path) -> None:
+def test_the_same_bytes_elsewhere_are_the_same_recording_and_other_depth_is_another(
+    day: Path, copy: Path
+) -> None:
     assert [r.content for r in open_recordings(day)] == [r.content for r in open_recordings(copy)]
-    file = copy / "depth" / HEAD / "episode_000000.parquet"
-    file.write_bytes(file.read_bytes() + b"x")
+    depth = copy / "depth" / HEAD
+    table = pq.read_table(depth / "episode_000000.parquet")
+    pq.write_table(table.slice(1), depth / "episode_000000.parquet")
     changed = [r.content for r in open_recordings(copy)]
     assert changed[0] != open_recordings(day)[0].content
     assert changed[1] == open_recordings(day)[1].content

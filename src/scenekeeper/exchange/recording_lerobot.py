@@ -36,7 +36,7 @@ from scenekeeper.exchange.lerobot_timeline import TIMELINE, Episode, pick, ticks
 from scenekeeper.exchange.streams import Size, Source
 from scenekeeper.recording import sidecar
 from scenekeeper.recording.base import Recording, View
-from scenekeeper.recording.lerobot_kept import DEPTH, DEPTH_UNITS, TIMELINE_NAME, depth_file
+from scenekeeper.recording.lerobot_kept import DEPTH, DEPTH_UNITS, TIMELINE_NAME, depth_path
 
 _DEPTH_GROUP = 16
 """Depth pictures in one row group, which is what reading one of them costs."""
@@ -159,7 +159,7 @@ def _write_depth(
 ) -> None:
     for view, where in zip(kept.views, place["cameras"], strict=True):
         if where["depth"]:
-            file = folder / depth_file(where["key"], place["episode"])
+            file = folder / depth_path(where["key"], place["episode"])
             file.parent.mkdir(parents=True, exist_ok=True)
             _write_depth_table(file, recording.view(view.camera.name), view)
 

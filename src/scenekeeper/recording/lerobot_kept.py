@@ -42,7 +42,7 @@ DEPTH_UNITS: Mapping[float, DepthUnits] = {
 """By how many make one metre: what most cameras count in, TUM RGB-D, and Replica."""
 
 
-def depth_file(camera: str, episode: int) -> str:
+def depth_path(camera: str, episode: int) -> str:
     """Where depth lies in the dataset, by the feature of its colour camera."""
     return f"depth/{camera}/episode_{episode:06d}.parquet"
 
@@ -61,13 +61,19 @@ def open(path: Path) -> list[Recording] | None:
     if not (path / "meta" / "info.json").is_file():
         return None
     kept = sidecar.read(path)
-    plain = lerobot.open(path) if kept is not None else None
-    if kept is None or plain is None:
+    if kept is None:
         return None
-    places = {place.episode: (place, one) for one in kept for place in [_place(path, one)]}
+    plain = lerobot.open(path)
+    if plain is None:
+        return None
     shared = _Shared.of(path, kept)
-    found = [(recording, places.get(_episode(recording))) for recording in plain]
-    return [_whole(shared, *here, recording) if here else recording for recording, here in found]
+    places = [_place(path, one) for one in kept]
+    found = {place.episode: (place, one) for place, one in zip(places, kept, strict=True)}
+    return [
+        _whole(shared, *found[number], recording) if number in found else recording
+        for recording in plain
+        for number in [int(recording.name.rpartition("_")[2])]
+    ]
 
 
 @dataclass(frozen=True)
@@ -133,10 +139,6 @@ def _whole_number(value: Any) -> int:
     return value
 
 
-def _episode(recording: Recording) -> int:
-    return int(recording.name.rpartition("_")[2])
-
-
 def _whole(shared: _Shared, place: _Place, kept: Kept, plain: Recording) -> Recording:
     """The recording; a camera whose video is not there is left out, as ``plain.notes`` say."""
     notes: list[str] = []
@@ -198,7 +200,7 @@ def _depth(
 ) -> Images | None:
     if not where.depth:
         return None
-    file = shared.root / depth_file(where.key, place.episode)
+    file = shared.root / depth_path(where.key, place.episode)
     try:
         t_ns = read_times(file)
         source = DepthPictures(file, about.depth_camera or about.camera, len(t_ns), shared.cells)
