@@ -47,6 +47,32 @@ class Stored:
         return self.files[row] if self.files else None
 
 
+class Some:
+    """Some of the pictures of another stream."""
+
+    def __init__(self, source: Any, rows: Sequence[int]) -> None:
+        self.source, self.rows = source, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read(self, rows: Sequence[int]) -> Iterator[NDArray[Any]]:
+        return self.source.read([self.rows[row] for row in rows])
+
+    def encoded(self, row: int) -> Encoded | None:
+        return self.source.encoded(self.rows[row])
+
+
+def every(recording: Recording, step: int) -> Recording:
+    """The recording with every so many pictures and as many of depth."""
+
+    def thin(images: Images) -> Images:
+        return Images(images.t_ns[::step], Some(images.source, range(0, len(images), step)))
+
+    views = [replace(v, rgb=thin(v.rgb), depth=v.depth and thin(v.depth)) for v in recording.views]
+    return replace(recording, views=tuple(views))
+
+
 def times(n: int, step: int = STEP_NS, offset: int = 0) -> NDArray[np.int64]:
     return START_NS + offset + np.arange(n, dtype=np.int64) * step
 

@@ -25,10 +25,12 @@ import pytest
 
 from scenekeeper import labeling
 from scenekeeper.exchange import export, pictures
+from scenekeeper.exchange.recording_lerobot import write_recordings
 from scenekeeper.recording import open_recordings
 from scenekeeper.simulate import write_tabletop
 from scenekeeper.store import open_dataset
 from tests import robot_sessions as robot
+from tests.exchange import made_recordings
 
 pytestmark = pytest.mark.interop
 
@@ -127,6 +129,25 @@ print(json.dumps({
     "counts": [int(item["label.num_objects"]) for item in items],
     "batched": list(batch[camera].shape),
     "policy": sorted(features),
+}))
+"""
+
+
+PLAIN = """
+root, out, front = sys.argv[1:]
+dataset = library.LeRobotDataset("local/plain", root=root)
+items = [dataset[k] for k in range(len(dataset))]
+pictures = np.stack([(item[front] * 255).round().byte().numpy() for item in items])
+np.save(out, pictures.transpose(0, 2, 3, 1))
+batch = next(iter(torch.utils.data.DataLoader(dataset, batch_size=4)))
+only_second = library.LeRobotDataset("local/plain", root=root, episodes=[1])
+print(json.dumps({
+    "episodes": dataset.meta.total_episodes,
+    "tasks": [item["task"] for item in items],
+    "numbers": {k: [i[k].tolist() for i in items] for k in ("observation.state", "action")},
+    "batched": list(batch[front].shape),
+    "policy": sorted(dataset_to_policy_features(dataset.meta.features)),
+    "second": len(only_second),
 }))
 """
 
@@ -270,3 +291,23 @@ def test_real_episodes_of_v21_come_out_as_v30_with_the_same_pictures_and_numbers
     files = sorted(source.glob("data/*/*.parquet"))
     recorded = [pq.read_table(file)["observation.state"].to_pylist() for file in files]
     assert seen["state"] == [recorded[episode][row] for episode, row in picks]
+
+
+def test_recordings_load_and_what_is_kept_beside_them_does_not_get_in_the_way(
+    interpreter: str, tmp_path: Path
+) -> None:
+    made = [made_recordings.robot(6, "a", True), made_recordings.robot(4, "b", True)]
+    write_recordings(made, tmp_path / "out")
+    head, wrist = "observation.images.head", "observation.images.wrist_rgb"
+    seen = ask(
+        interpreter, PLAIN, tmp_path / "out", tmp_path / "seen.npy", head, cache=tmp_path / "cache"
+    )
+    assert (seen["episodes"], seen["second"], seen["batched"]) == (2, 4, [4, 3, 16, 24])
+    assert seen["tasks"] == [made_recordings.TASK] * 10
+    assert seen["policy"] == ["action", head, wrist, "observation.state"]
+    for role, name in {"observation.state": "joints", "action": "command"}.items():
+        assert seen["numbers"][role] == [
+            row for r in made for row in r.signals[name].values.tolist()
+        ]
+    pixels = [a for r in made for a in r.views[0].rgb.source.arrays]
+    assert off_by(tmp_path / "seen.npy", pixels) < 5

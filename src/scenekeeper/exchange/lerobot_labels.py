@@ -99,6 +99,10 @@ class Sidecar:
             columns = self._schemas[name]
             self._writers[name].write_table(rows.select(columns.names).cast(columns))
 
+    def write_timeline(self, rows: pa.Table) -> None:
+        """Append rows of what stands at the ticks."""
+        self.write("timeline", rows)
+
     def attach(self, dataset: Dataset, episode: Episode) -> Attached:
         """Write a session's labels, and give its flat columns."""
         placed = _Placed(episode)

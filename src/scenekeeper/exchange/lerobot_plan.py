@@ -6,14 +6,15 @@ features that ``info.json`` declares, and a note on everything left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from scenekeeper.errors import ExportError
 from scenekeeper.exchange.folder import plain_names
-from scenekeeper.exchange.lerobot_labels import FEATURES as LABEL_FEATURES
 from scenekeeper.exchange.lerobot_tables import Feature, column
 from scenekeeper.exchange.lerobot_timeline import median_rate
 from scenekeeper.exchange.lerobot_video import codec, even
@@ -49,12 +50,21 @@ class Plan:
     notes: tuple[str, ...]
 
 
-def plan(sources: Sequence[Source], fps: int | None = None) -> Plan:
+def plan(
+    sources: Sequence[Source], fps: int | None = None, more: Mapping[str, Feature] | None = None
+) -> Plan:
     """Find what all sessions share.
 
+    Args:
+        sources: the sessions.
+        fps: frames per second; the primary camera's own median rate when absent.
+        more: features that are the caller's own.
+
     Raises:
-        ExportError: they share no camera.
+        ExportError: they share no camera, or ``fps`` is less than 1.
     """
+    if fps is not None and fps < 1:
+        raise ExportError(f"{fps} frames per second cannot be", remedy="Use 1 or more.")
     shared = shared_streams(sources)
     names, sizes = list(shared.sizes), shared.sizes
     cameras = tuple(
@@ -68,13 +78,13 @@ def plan(sources: Sequence[Source], fps: int | None = None) -> Plan:
             role: column("float32", len(found), names=found)
             for role, found in shared.columns.items()
         },
-        **LABEL_FEATURES,
+        **(more or {}),
         "timestamp": column("float32"),
         **{k: column("int64") for k in ("frame_index", "episode_index", "index", "task_index")},
     }
     cut = [c.name for c in cameras if (c.height, c.width) != sizes[c.name]]
-    notes = (*shared.notes, *_notes(sources, cut))
-    return Plan(fps, cameras, shared.signals, features, notes)
+    odd = [f"An odd last row or column of camera {name!r} is cut off." for name in cut]
+    return Plan(fps, cameras, shared.signals, features, (*shared.notes, *odd))
 
 
 def of_camera(frames: pa.Table, camera: str) -> pa.Table:
@@ -83,8 +93,12 @@ def of_camera(frames: pa.Table, camera: str) -> pa.Table:
 
 
 def _camera_keys(names: Sequence[str]) -> list[str]:
-    """Feature keys: LeRobot allows no slash, and folders are named by them."""
+    """Feature keys: LeRobot allows no slash, and folders are named by them.
+
+    Readers, ours too, take a key that says depth for depth, which these pictures are not.
+    """
     bare = [name.removeprefix("observation.images.") for name in names]
+    bare = [re.sub("depth", "color", name, flags=re.IGNORECASE) for name in bare]
     return [f"observation.images.{name}" for name in plain_names(bare, "camera")]
 
 
@@ -104,11 +118,3 @@ def _video_feature(camera: CameraPlan, fps: int) -> Feature:
             "has_audio": False,
         },
     }
-
-
-def _notes(sources: Sequence[Source], cut: Sequence[str]) -> Iterator[str]:
-    yield from (f"An odd last row or column of camera {name!r} is cut off." for name in cut)
-    if any(s.depth for s in sources):
-        yield "Depth is left out: no LeRobot before 0.6 reads it."
-    if other := sorted({name for s in sources for name in s.left_out}):
-        yield f"LeRobot has no place for these signals: {', '.join(other)}."

@@ -9,14 +9,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from scenekeeper import geometry
@@ -27,7 +25,7 @@ from scenekeeper.recording.depth_codecs import metres, png16
 from scenekeeper.recording.lerobot_meta import Dataset, Episode, Feature
 from scenekeeper.recording.lerobot_rows import Rows
 from scenekeeper.recording.messages import Picture
-from scenekeeper.recording.parquet import ARROW_ERRORS, row_group_edges, unreadable
+from scenekeeper.recording.parquet import Cells
 from scenekeeper.recording.video import Video, VideoSource, rgb
 from scenekeeper.recording.video_index import SECOND, mp4_is_whole
 from scenekeeper.schema import Camera
@@ -50,9 +48,8 @@ class PictureFiles:
         columns = sum(feature.dtype == "image" for feature in dataset.features.values())
         self.video: Callable[[Path], Video] = cache(Video)
         self.is_whole: Callable[[Path], bool] = cache(mp4_is_whole)
-        self.layout: Callable[[Path], _Layout] = cache(_layout)
         # Bounded: one row group per picture column, whatever the number of episodes.
-        self.group: Callable[[Path, int, str], pa.Array] = lru_cache(max(columns, 1))(_read_group)
+        self.cells = Cells(max(columns, 1))
         self.metric: dict[str, str | None] = {}  # per depth column, why it is not metric
 
 
@@ -145,7 +142,7 @@ def _images(here: _Here, feature: Feature, to_array: ToArray, notes: list[str]) 
         return _video_images(here, feature, to_array, notes)
     path = here.episode.data
     pictures = ParquetPictures(here.dataset.root, path, feature, here.rows, here.files)
-    if feature.key not in here.files.layout(path).columns:
+    if feature.key not in here.files.cells.layout(path).columns:
         raise RecordingError(f"has no column {feature.key!r}", path=path)
     if feature.depth and (why_not := _why_not_metric(pictures, here.files)):
         raise RecordingError(why_not, path=path, place=feature.key)
@@ -284,10 +281,7 @@ class ParquetPictures:
         return stored_file(_picture(self._data(row)))
 
     def _data(self, row: int) -> bytes:
-        at = self._rows.start + int(row)
-        edges = self._files.layout(self._path).edges
-        group = int(np.searchsorted(edges, at, side="right")) - 1
-        value = self._files.group(self._path, group, self.column)[at - int(edges[group])].as_py()
+        value = self._files.cells(self._path, self._rows.start + int(row), self.column)
         stored: Mapping[str, Any] = value if isinstance(value, dict) else {"bytes": value}
         data = stored.get("bytes")
         return data if isinstance(data, bytes) else self._linked(stored.get("path"), row)
@@ -320,26 +314,3 @@ def _decode_rgb(data: bytes) -> Array:
 
 def _decode_depth(data: bytes) -> Array:
     return metres(png16(data))
-
-
-class _Layout(NamedTuple):
-    edges: NDArray[np.int64]  # rows at which row groups begin, and the end
-    columns: frozenset[str]
-
-
-def _layout(path: Path) -> _Layout:
-    try:
-        with pq.ParquetFile(path) as file:
-            return _Layout(row_group_edges(file), frozenset(file.schema_arrow.names))
-    except (*ARROW_ERRORS, ValueError) as error:
-        raise unreadable(path, error) from error
-
-
-def _read_group(path: Path, group: int, column: str) -> pa.Array:
-    try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            table = file.read_row_group(group, columns=[column])
-            table.validate(full=True)
-            return table[column].combine_chunks()
-    except (*ARROW_ERRORS, ValueError, KeyError) as error:
-        raise unreadable(path, error) from error

@@ -18,6 +18,7 @@ Reader = Callable[[Path], list[Recording] | None]
 
 # Most specific first: a LeRobot folder also holds videos, a video file is the last resort.
 BUILT_IN = (
+    "scenekeeper.recording.lerobot_kept",
     "scenekeeper.recording.lerobot",
     "scenekeeper.recording.mcap",
     "scenekeeper.recording.rosbag",

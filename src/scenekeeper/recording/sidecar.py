@@ -25,7 +25,8 @@ from scenekeeper.schema import SIGNALS
 NAME = "scenekeeper.json"
 SIGNALS_NAME = "signals.parquet"
 
-_ROW_GROUP = 1 << 17
+_ROW_GROUP = 1 << 15
+"""Rows that are read to read one; short signals share a group."""
 
 
 @dataclass(frozen=True)
@@ -77,17 +78,20 @@ def write(
         where: per recording, what the folder's format needs to find it again.
     """
     entries, row = [], 0
+    pending: list[pa.Table] = []
     with pq.ParquetWriter(
         folder / SIGNALS_NAME, SIGNALS, compression="zstd", write_page_checksum=True
     ) as writer:
         for recording, place in zip(recordings, where, strict=True):
             rows = []
             for signal, _ in kept_signals(recording):
-                if len(signal):
-                    writer.write_table(_table(recording.name, signal), row_group_size=_ROW_GROUP)
+                pending.append(_table(recording.name, signal))
+                if sum(map(len, pending)) >= _ROW_GROUP:
+                    _write_rows(writer, pending)
                 rows.append((row, row + len(signal)))
                 row += len(signal)
             entries.append({**facts_of(recording), "where": dict(place), "rows": rows})
+        _write_rows(writer, pending)
     text = json.dumps({"recordings": entries}, indent=1, ensure_ascii=False)
     (folder / NAME).write_text(text + "\n", encoding="utf-8")
 
@@ -121,6 +125,13 @@ def _kept(folder: Path, entry: Mapping[str, Any]) -> Kept:
     if not isinstance(where, dict):
         raise TypeError(f"{where!r} is no place")
     return Kept(facts, where, folder / SIGNALS_NAME, rows)
+
+
+def _write_rows(writer: pq.ParquetWriter, pending: list[pa.Table]) -> None:
+    """Write tables one after the other, and forget them."""
+    if any(map(len, pending)):
+        writer.write_table(pa.concat_tables(pending), row_group_size=_ROW_GROUP)
+    pending.clear()
 
 
 def _table(session: str, signal: Signal) -> pa.Table:
