@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from scenekeeper.evaluate.evaluation import DRAWS, Evaluation, Row
+from scenekeeper.evaluate.evaluation import Evaluation
+from scenekeeper.evaluate.rows import DRAWS, Row
 
 
 @dataclass(frozen=True)

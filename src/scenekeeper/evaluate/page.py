@@ -11,7 +11,8 @@ from itertools import groupby
 from pathlib import Path
 
 from scenekeeper.errors import ExportError
-from scenekeeper.evaluate.evaluation import Evaluation, Row
+from scenekeeper.evaluate.evaluation import Evaluation
+from scenekeeper.evaluate.rows import Row
 from scenekeeper.store import atomic
 
 _STYLE = """

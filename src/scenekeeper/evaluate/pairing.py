@@ -26,6 +26,9 @@ IOU = 0.5
 NEAR = 0.1
 """IoU from which on a box that misses is called mislocated."""
 
+MIN_SIDE = 16.0
+"""Things smaller than a square of so many pixels are neither to be found nor missed."""
+
 VERDICTS = ("right", "unnamed", "misidentified", "mislocated", "not found")
 
 
