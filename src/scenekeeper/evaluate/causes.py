@@ -1,38 +1,108 @@
-"""What makes things hard: misses by what the missed have in common."""
+"""What makes things hard: misses and hallucinations by what they have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scenekeeper import masks
 from scenekeeper.evaluate.labelled import Labelled
-from scenekeeper.evaluate.pairing import Pairing, sides
+from scenekeeper.evaluate.pairing import IOU, NEAR, Pairing, sides
 from scenekeeper.evaluate.rows import Row, share
 
+Bool = NDArray[np.bool_]
 
-def cause_rows(p: Pairing, found: Labelled) -> Iterator[Row]:
-    """Shares of true things that were missed, by what makes them hard."""
-    section = "missed, by cause"
+_ON = 0.5
+"""Share of a mask that must be floor or wall for the label to be on it."""
+
+
+def cause_rows(p: Pairing) -> Iterator[Row]:
+    """Shares of true things that were missed, and of found ones that are not there, by cause."""
     missed, clip = p.found_of < 0, p.truth.clip[p.truth.image]
-    side, visible = sides(p.truth), p.truth.visible
-    flags = [found.flags[i] for i in p.truth.image]
-
-    def flagged(name: str) -> NDArray[np.bool_]:
-        return np.array([name in f for f in flags], np.bool_)
-
+    visible = p.truth.visible
     causes = {
-        "16 to 32 px": side < 32,
-        "32 to 96 px": (side >= 32) & (side < 96),
-        "96 px and more": side >= 96,
+        **_sizes(p.truth),
         "half hidden or more": visible < 0.5,
         "partly hidden": (visible >= 0.5) & (visible < 0.9),
         "in full view": visible >= 0.9,
-        "blurred frame": flagged("blurred") | flagged("blur"),
-        "dark frame": flagged("dark") | flagged("underexposed"),
+        **_pictures(p.truth),
         "beside its likeness": p.truth.lookalike,
     }
     for name, rows in causes.items():
         if rows.any():
-            yield share(section, f"missed: {name}", missed[rows], clip[rows], "lower")
+            yield share("missed, by cause", f"missed: {name}", missed[rows], clip[rows], "lower")
+    yield from _hallucinations(p)
+
+
+def _hallucinations(p: Pairing) -> Iterator[Row]:
+    section = "hallucinated, by cause"
+    wrong, clip = p.truth_of == -1, p.found.clip[p.found.image]
+    counted = p.truth_of != -2
+    for name, rows in {**_sizes(p.found), **_pictures(p.found)}.items():
+        rows = rows & counted
+        if rows.any():
+            yield share(section, f"hallucinated: {name}", wrong[rows], clip[rows], "lower")
+    if not wrong.any():
+        return
+    kinds = {"the same thing twice": p.found_best >= IOU}
+    kinds["beside a thing"] = (p.found_best >= NEAR) & ~kinds["the same thing twice"]
+    rest = wrong & (p.found_best < NEAR)
+    on = _on_structure(p, np.flatnonzero(rest))
+    if on is not None:
+        kinds["on floor or wall"] = on
+        rest &= ~on
+    kinds["elsewhere"] = rest
+    for name, rows in kinds.items():
+        yield share(section, f"of hallucinations: {name}", rows[wrong], clip[wrong], "")
+
+
+def _sizes(side: Labelled) -> dict[str, Bool]:
+    length = sides(side)
+    return {
+        "under 16 px": length < 16,
+        "16 to 32 px": (length >= 16) & (length < 32),
+        "32 to 96 px": (length >= 32) & (length < 96),
+        "96 px and more": length >= 96,
+    }
+
+
+def _pictures(side: Labelled) -> dict[str, Bool]:
+    def flagged(*names: str) -> Bool:
+        bad = np.array([bool(flags & set(names)) for flags in side.flags], np.bool_)
+        return bad[side.image]
+
+    return {
+        "blurred frame": flagged("blurred", "blur"),
+        "dark frame": flagged("dark", "underexposed"),
+    }
+
+
+def _on_structure(p: Pairing, rows: NDArray[np.int64]) -> Bool | None:
+    """Which of some found ones are mostly floor and wall; ``None`` where masks do not say."""
+    structure = p.structure
+    if not len(structure) or any(m is None for m in structure.mask):
+        return None
+    if any(p.found.mask[k] is None for k in rows):
+        return None
+    out = np.zeros(len(p.found), np.bool_)
+    of_frame = _by_frame(structure.image)
+    for frame, mine in _by_frame(p.found.image[rows]).items():
+        there = of_frame.get(frame)
+        if there is not None:
+            size = structure.size[there[0]]
+            shared = masks.iou(
+                [m for k in rows[mine] if (m := p.found.mask[k]) is not None],
+                [m for k in there if (m := structure.mask[k]) is not None],
+                (int(size[0]), int(size[1])),
+                [True] * len(there),
+            )
+            out[rows[mine]] = shared.sum(1) >= _ON
+    return out
+
+
+def _by_frame(image: NDArray[np.int64]) -> Mapping[int, NDArray[np.int64]]:
+    order = np.argsort(image, kind="stable")
+    cuts = np.flatnonzero(np.diff(image[order])) + 1
+    return {int(image[part[0]]): part for part in np.split(order, cuts) if len(part)}

@@ -15,6 +15,7 @@ from scenekeeper.evaluate.pairing import (
     Pairing,
     boxes_of,
     has_masks,
+    right_names,
     sides,
 )
 from scenekeeper.evaluate.rows import Row, share
@@ -74,9 +75,7 @@ def verdict_rows(p: Pairing) -> Iterator[Row]:
     section = "what was found"
     yield share(section, "precision at IoU .5", (p.truth_of >= 0)[counted], found_clip[counted])
     named = counted & np.array([w != UNNAMED for w in p.found.phrase], np.bool_)
-    right = np.zeros(len(p.found), np.bool_)
-    matched = np.flatnonzero(p.found_of >= 0)
-    right[p.found_of[matched]] = p.verdict[matched] == VERDICTS.index("right")
+    right = right_names(p)
     yield share(section, "names that are right", right[named], found_clip[named])
     wrong = named & ~right & (np.nan_to_num(p.found.p, nan=1.0) >= 0.6)
     yield share(section, "confident wrong names", wrong[counted], found_clip[counted], "lower")

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Int = NDArray[np.int64]
+from scenekeeper.evaluate.resample import interval
 
-DRAWS = 1000
+Int = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Row:
         high: upper end.
         better: ``higher`` or ``lower`` is better; ``""`` = neither.
         clips: per clip the two sums whose ratio it is, where it is one.
+        power: the value is that ratio to this power: 1, or 0.5 of a root mean square.
     """
 
     section: str
@@ -40,32 +41,58 @@ class Row:
     high: float | None = None
     better: str = "higher"
     clips: Mapping[int, tuple[float, float]] = field(default_factory=dict, repr=False)
+    power: float = 1.0
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return {k: v for k, v in asdict(self).items() if k != "clips"}
+        return {k: v for k, v in asdict(self).items() if k not in ("clips", "power")}
 
 
 def share(
     section: str, name: str, hit: NDArray[np.bool_], clip: Int, better: str = "higher"
 ) -> Row:
-    """A share with its interval from drawing clips again."""
-    if not len(hit):
+    """A share of things, with its interval from drawing clips again.
+
+    Args:
+        section: of the row.
+        name: of the row.
+        hit: ``bool [N]`` which things count.
+        clip: ``int64 [N]`` clip of each.
+        better: of the row.
+    """
+    return ratio(section, name, hit, np.ones(len(hit)), clip, better)
+
+
+def ratio(
+    section: str,
+    name: str,
+    top: NDArray[Any],
+    bottom: NDArray[Any],
+    clip: Int,
+    better: str = "higher",
+    power: float = 1.0,
+) -> Row:
+    """One sum over another, with its interval from drawing clips again.
+
+    Args:
+        section: of the row.
+        name: of the row.
+        top: ``[N]`` what is summed.
+        bottom: ``[N]`` what its sum is divided by; this sum is the row's ``n``.
+        clip: ``int64 [N]`` clip of each.
+        better: of the row.
+        power: of the row.
+    """
+    n = int(np.sum(bottom))
+    if not n:
         return Row(section, name, None, 0, better=better)
     which, at = np.unique(clip, return_inverse=True)
-    top, bottom = np.bincount(at, hit), np.bincount(at)
+    tops, bottoms = np.bincount(at, top), np.bincount(at, bottom)
     low = high = None
-    if len(top) > 1:
-        low, high = interval(top, bottom)
-    sums = {int(c): (float(a), float(b)) for c, a, b in zip(which, top, bottom, strict=True)}
-    return Row(section, name, float(hit.mean()), len(hit), low, high, better, sums)
-
-
-def interval(top: NDArray[Any], bottom: NDArray[Any]) -> tuple[float, float]:
-    """95 % interval of a ratio of sums over clips, by the bootstrap (Efron 1979)."""
-    rng = np.random.default_rng(0)
-    drawn = rng.integers(0, len(top), (DRAWS, len(top)))
-    below = bottom[drawn].sum(1)
-    ratio = np.divide(top[drawn].sum(1), below, out=np.zeros(DRAWS), where=below > 0)
-    low, high = np.percentile(ratio[below > 0], [2.5, 97.5])
-    return float(low), float(high)
+    if len(tops) > 1:
+        low, high = interval(tops, bottoms)
+        if power != 1:
+            low, high = max(low, 0.0) ** power, max(high, 0.0) ** power
+    sums = {int(c): (float(a), float(b)) for c, a, b in zip(which, tops, bottoms, strict=True)}
+    value = float(np.sum(top) / np.sum(bottom)) ** power
+    return Row(section, name, value, n, low, high, better, sums, power)
