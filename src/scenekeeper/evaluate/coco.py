@@ -157,10 +157,10 @@ def _box(bbox: Sequence[float]) -> tuple[float, float, float, float]:
 
 
 def _mask(segmentation: Any, picture: Mapping[str, Any]) -> bytes | None:
-    from pycocotools import mask as coco
-
     if not segmentation:
         return None
+    from pycocotools import mask as coco
+
     height, width = picture["height"], picture["width"]
     if isinstance(segmentation, list):
         return bytes(coco.merge(coco.frPyObjects(segmentation, height, width))["counts"])

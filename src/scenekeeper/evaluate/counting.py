@@ -41,16 +41,20 @@ def counting_rows(p: Pairing, names: Mapping[str, str], plots: dict[str, Any]) -
 
 
 def _counts(p: Pairing, names: Mapping[str, str]) -> tuple[list[str], Int, Int, Int, Int]:
-    """Classes, and per frame and class that either side names: frame, class, true, found."""
-    phrases = [names.get(w, w) for side in (p.truth, p.found) for w in side.phrase]
+    """Classes, and per frame and class that either side names: frame, class, true, found.
+
+    What was paired with a thing too small to count does not count either.
+    """
+    found = p.found[p.truth_of != -2]
+    phrases = [names.get(w, w) for side in (p.truth, found) for w in side.phrase]
     classes, code = np.unique(np.array(phrases, str), return_inverse=True)
-    image = np.concatenate((p.truth.image, p.found.image))
-    named = np.array([w != UNNAMED for s in (p.truth, p.found) for w in s.phrase], np.bool_)
+    image = np.concatenate((p.truth.image, found.image))
+    named = np.array([w != UNNAMED for s in (p.truth, found) for w in s.phrase], np.bool_)
     of_found = np.arange(len(image)) >= len(p.truth)
     key = (image * len(classes) + code)[named]
     cell, at = np.unique(key, return_inverse=True)
-    found = np.bincount(at, of_found[named], len(cell)).astype(np.int64)
-    true = np.bincount(at, minlength=len(cell)) - found
+    said = np.bincount(at, of_found[named], len(cell)).astype(np.int64)
+    true = np.bincount(at, minlength=len(cell)) - said
     used, kind = np.unique(cell % max(1, len(classes)), return_inverse=True)
     where = cell // max(1, len(classes))
-    return classes[used].tolist(), where, kind.astype(np.int64), true, found
+    return classes[used].tolist(), where, kind.astype(np.int64), true, said

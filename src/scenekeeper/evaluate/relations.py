@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Set
+from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from scenekeeper.evaluate.objects import Objects, Tables
@@ -61,7 +61,8 @@ def change_rows(tables: Tables, o: Objects) -> tuple[list[Row], list[str]]:
 
     A change is found if the labels tell one of the same kind, between the same sessions, of the
     object that was paired with the true one in either of them; of what is ``swapped`` the thing
-    before.
+    before. Changes of things that the frames of a session do not show, though they were there,
+    count neither as found nor as missed.
 
     Returns:
         Rows, and notes for the reader; neither where the truth tells of no change.
@@ -71,24 +72,35 @@ def change_rows(tables: Tables, o: Objects) -> tuple[list[Row], list[str]]:
     if not true:
         return [], []
     if not any("changes" in _runs(tables, s) for s in tables.sessions):
-        told = f"{len(true)} changes between sessions are not judged (n/a): the labels tell of none"
-        return [], [told + ", for they have no changes table"]
-    there = {(c["kind"], (c["since"], c["session"], c["object"])) for c in true}
+        told = f"{len(true)} changes between sessions are not judged (n/a): the labels have no"
+        return [], [f"{told} changes table"]
+    there = {_change(c, c["object"]) for c in true if _was_shown(c, o)}
+    excused = {_change(c, c["object"]) for c in true} - there
     said = {
-        (c["kind"], (since, s, _true_object(c, since, s, o)))
+        _change({**c, "session": s, "since": since}, _true_object(c["object"], (since, s), o))
         for s in tables.sessions
         for c in tables.of_labels("changes", s)
         for since in [_since(tables, c["since"])]
-        if since in tables.sessions
+        if since in tables.sessions and any(c["object"] in o.found[x] for x in (since, s))
     }
-    rows = list(kind_rows("changes", there, said))
-    any_kind = [{("change", what) for _, what in side} for side in (there, said)]
-    return [*kind_rows("changes", any_kind[0], any_kind[1]), *rows], []
+    said -= excused
+    alike = [{("any change", what) for _, what in side} for side in (there, said)]
+    return [*kind_rows("changes", *alike), *kind_rows("changes", there, said)], []
 
 
-def _runs(tables: Tables, session: str) -> dict[str, str]:
-    name = tables.alias.get(session, session)
-    return tables.found.current(name)
+def _change(c: Mapping[str, Any], thing: Hashable) -> tuple[str, Fact]:
+    return c["kind"], (c["since"], c["session"], thing)
+
+
+def _was_shown(c: Mapping[str, Any], o: Objects) -> bool:
+    """Whether what was there before and after is in the frames before and after."""
+    now = c["object"] if c["new_object"] is None else c["new_object"]
+    before = c["kind"] == "added" or c["object"] in o.true[c["since"]]
+    return before and (c["kind"] == "taken" or now in o.true[c["session"]])
+
+
+def _runs(tables: Tables, session: str) -> Mapping[str, str]:
+    return tables.found.current(tables.alias.get(session, session))
 
 
 def _since(tables: Tables, name: str) -> str:
@@ -96,10 +108,10 @@ def _since(tables: Tables, name: str) -> str:
     return {v: k for k, v in tables.alias.items()}.get(name, name)
 
 
-def _true_object(change: dict[str, Any], since: str, session: str, o: Objects) -> Hashable:
-    """The true object that a change is said to be of; what was paired with none is its own."""
-    for s in (session, since) if change["kind"] == "added" else (since, session):
+def _true_object(found: int, sessions: Sequence[str], o: Objects) -> Hashable:
+    """The true object of a found one in the first session that has it; else one of its own."""
+    for s in sessions:
         for where, t, f in o.pairs:
-            if where == s and f == change["object"]:
+            if where == s and f == found:
                 return t
-    return ("not paired", change["object"])
+    return ("not paired", found)

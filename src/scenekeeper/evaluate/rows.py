@@ -6,7 +6,7 @@ In: which things hit, and the clip of each. Out: :class:`Row`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,10 @@ def share(
         clip: ``int64 [N]`` clip of each.
         better: of the row.
     """
-    return ratio(section, name, hit, np.ones(len(hit)), clip, better)
+    row = ratio(section, name, hit, np.ones(len(hit)), clip, better)
+    if row.low is None or row.high is None:
+        return row
+    return replace(row, low=max(row.low, 0.0), high=min(row.high, 1.0))
 
 
 def ratio(
