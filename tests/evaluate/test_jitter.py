@@ -25,7 +25,7 @@ def frames(middles: Float, track: int = 1, side: float = 80.0) -> list[Boxes]:
 
 def test_boxes_that_follow_their_things_neither_shake_nor_lag() -> None:
     g = path(60)
-    score = jitter(frames(g), frames(g + [3, -2], track=9))
+    score = jitter(frames(g), frames(g + np.array([3, -2]), track=9))
     assert score.rms == pytest.approx(0, abs=1e-9) and score.pairs == 59 and score.matches == 60
     assert score.lag == pytest.approx(0, abs=0.02)
     assert score.iou < 1
@@ -40,15 +40,12 @@ def test_jitter_is_that_of_the_noise_that_was_added() -> None:
 
 @pytest.mark.parametrize("late", [1.0, 2.5, 0.4, -1.0])
 def test_the_lag_that_was_made_is_the_one_that_is_measured(late: float) -> None:
-    fine = path(400 * 10)  # ten to a frame
-    at = np.arange(20, 380)
-    slow = np.stack((300 + 60 * np.sin(at / 6.0), 200 + 40 * np.sin(at / 8.0)), 1)
-    found = np.stack(
-        (300 + 60 * np.sin((at - late) / 6.0), 200 + 40 * np.sin((at - late) / 8.0)), 1
-    )
-    assert len(fine) and jitter(frames(slow), frames(found), threshold=0.2).lag == pytest.approx(
-        late, abs=0.1
-    )
+    def moving(t: Float) -> list[Boxes]:
+        return frames(np.stack((300 + 60 * np.sin(t / 6), 200 + 40 * np.sin(t / 8)), 1))
+
+    t = np.arange(300.0)
+    score = jitter(moving(t), moving(t - late), threshold=0.2)
+    assert score.lag == pytest.approx(late, abs=0.1)
 
 
 def test_a_smoother_buys_low_jitter_with_lag() -> None:
@@ -77,7 +74,7 @@ def test_motion_that_is_steady_or_short_has_no_lag() -> None:
 
 
 def test_many_tracks_are_pooled_whatever_their_order_and_numbers() -> None:
-    paths = [path(50, seed) + [600 * seed, 0] for seed in range(3)]
+    paths = [path(50, seed) + np.array([600 * seed, 0]) for seed in range(3)]
     truth, found = [], []
     for k in range(50):
         boxes = [frames(p[k : k + 1])[0].box_xyxy[0] for p in paths]

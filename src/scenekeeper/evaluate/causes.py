@@ -37,6 +37,11 @@ def cause_rows(p: Pairing) -> Iterator[Row]:
 
 
 def _hallucinations(p: Pairing) -> Iterator[Row]:
+    """Hallucinations by size and picture, and by what is there instead.
+
+    What was paired with a floor, a wall or something too small counts neither as right nor as
+    wrong, so how much that is, and how much of it lies on floor or wall, is told beside.
+    """
     section = "hallucinated, by cause"
     wrong, clip = p.truth_of == -1, p.found.clip[p.found.image]
     counted = p.truth_of != -2
@@ -44,16 +49,18 @@ def _hallucinations(p: Pairing) -> Iterator[Row]:
         rows = rows & counted
         if rows.any():
             yield share(section, f"hallucinated: {name}", wrong[rows], clip[rows], "lower")
+    excused = p.truth_of == -2
+    yield share(section, "neither right nor wrong", excused, clip, "")
+    on = _on_structure(p, np.flatnonzero(excused))
+    if on is not None:
+        yield share(section, "of these: on floor or wall", on[excused], clip[excused], "")
+        name, of = "hallucinated, or on floor or wall", counted | on
+        yield share(section, name, (wrong | on)[of], clip[of], "lower")
     if not wrong.any():
         return
     kinds = {"the same thing twice": p.found_best >= IOU}
     kinds["beside a thing"] = (p.found_best >= NEAR) & ~kinds["the same thing twice"]
-    rest = wrong & (p.found_best < NEAR)
-    on = _on_structure(p, np.flatnonzero(rest))
-    if on is not None:
-        kinds["on floor or wall"] = on
-        rest &= ~on
-    kinds["elsewhere"] = rest
+    kinds["elsewhere"] = p.found_best < NEAR
     for name, rows in kinds.items():
         yield share(section, f"of hallucinations: {name}", rows[wrong], clip[wrong], "")
 
