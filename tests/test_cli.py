@@ -197,7 +197,8 @@ def test_simulated_homes_are_labelled_and_judged(run: Run, tmp_path: Path) -> No
     parsed(run(f"label {made['recordings'][0]} --into {found} --json -q"))
     scores = parsed(run(f"evaluate {found} --truth {out} --page {tmp_path / 's.html'} --json"))
     assert scores["frames"] == 6 and (tmp_path / "s.html").exists()
-    assert "recall at IoU .5" in run(f"evaluate {found} --truth {out}")[1]
+    split = run(f"evaluate {found} --truth {out} --split all=home-*")[1]
+    assert "recall at IoU .5 (all)" in split and "only all" in split
     differences = parsed(run(f"evaluate {found} {made['truth']} --truth {out} --json"))
     assert any(d["name"] == "recall at IoU .5" and d["second"] == 1 for d in differences)
 
@@ -209,6 +210,7 @@ def test_simulated_homes_are_labelled_and_judged(run: Run, tmp_path: Path) -> No
         ("simulate x --format avi", "no recording format 'avi'"),
         ("evaluate none.sk", "say what is true"),
         ("evaluate none.sk --truth none.sk", "there is no labelled dataset here"),
+        ("evaluate none.sk --truth none.sk --split home", "not NAME=GLOB"),
     ],
 )
 def test_bad_orders_to_simulate_and_evaluate_say_what_to_do(

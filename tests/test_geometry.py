@@ -186,3 +186,57 @@ def test_an_upright_basis_is_right_handed(up: Float) -> None:
     R = geometry.upright_basis(up)
     assert np.allclose(R.T @ R, np.eye(3)) and np.linalg.det(R) > 0
     assert R[:, 2] == pytest.approx(up / np.linalg.norm(up))
+
+
+def upright(center: Float, extent: Float, yaw: float) -> tuple[Float, Float, Float]:
+    R = Rotation.from_euler("z", yaw).as_matrix()
+    return np.array([center], float), np.array([extent], float), R[None]
+
+
+def test_boxes_in_line_overlap_as_intervals_do() -> None:
+    a, b = upright([0, 0, 0], [2, 2, 2], 0), upright([1, 0, 0.5], [2, 2, 2], 0)
+    assert geometry.upright_iou(a, b, [0, 0, 1])[0, 0] == pytest.approx(3 / (16 - 3))
+    assert geometry.upright_iou(a, a, [0, 0, 1])[0, 0] == pytest.approx(1)
+    apart = upright([0, 0, 2], [2, 2, 2], 0)
+    assert geometry.upright_iou(a, apart, [0, 0, 1])[0, 0] == 0
+
+
+@pytest.mark.parametrize("turn", [np.pi / 4, -np.pi / 4, 3 * np.pi / 4])
+def test_a_square_turned_by_an_eighth_shares_a_regular_octagon(turn: float) -> None:
+    a, b = upright([3, 1, 0], [2, 2, 1], 0.3), upright([3, 1, 0], [2, 2, 1], 0.3 + turn)
+    octagon = 8 * (np.sqrt(2) - 1)
+    assert geometry.upright_iou(a, b, [0, 0, 1])[0, 0] == pytest.approx(octagon / (8 - octagon))
+
+
+def test_a_box_within_another_shares_its_own_volume() -> None:
+    a, b = upright([0, 0, 0], [4, 4, 4], 0.2), upright([0.3, -0.2, 0.5], [1, 2, 1], 1.1)
+    assert geometry.upright_iou(a, b, [0, 0, 1])[0, 0] == pytest.approx(2 / 64)
+
+
+@given(st.integers(0, 2**32))
+def test_upright_boxes_overlap_as_random_points_say(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    boxes = [
+        upright(rng.uniform(-0.4, 0.4, 3), rng.uniform(0.5, 1.5, 3), rng.uniform(-4, 4))
+        for _ in range(2)
+    ]
+    points = rng.uniform(-1.6, 1.6, (20000, 3))
+    inside = [
+        (np.abs((points - center[0]) @ R[0]) <= extent[0] / 2).all(1) for center, extent, R in boxes
+    ]
+    expected = (inside[0] & inside[1]).sum() / (inside[0] | inside[1]).sum()
+    # The same in a world that lies on its side.
+    tilt = Rotation.from_euler("xy", [1.1, 0.4]).as_matrix()
+    tilted = [(center @ tilt.T, extent, tilt @ R) for center, extent, R in boxes]
+    for a, b, up in ((*boxes, [0, 0, 1]), (*tilted, tilt[:, 2])):
+        iou = geometry.upright_iou(a, b, up)[0, 0]
+        assert iou == pytest.approx(expected, abs=0.04)
+        assert iou == pytest.approx(geometry.upright_iou(b, a, up)[0, 0], abs=1e-9)
+
+
+def test_a_box_that_lies_on_its_side_is_the_same_box() -> None:
+    a = upright([0, 0, 0], [1, 2, 3], 0.4)
+    lying = a[0], a[1][:, [2, 0, 1]], a[2][:, :, [2, 0, 1]]
+    assert geometry.upright_iou(a, lying, [0, 0, 1])[0, 0] == pytest.approx(1)
+    none = np.zeros((0, 3)), np.zeros((0, 3)), np.zeros((0, 3, 3))
+    assert geometry.upright_iou(a, none, [0, 0, 1]).shape == (1, 0)

@@ -216,6 +216,10 @@ def evaluate(
     page: Annotated[
         Path | None, typer.Option(help="Write the scores as a page with plots.")
     ] = None,
+    split: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=GLOB", help="Score these sessions on their own, too."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Judge labels by the truth; with two labelings, say where they differ and whether by chance.
@@ -224,17 +228,19 @@ def evaluate(
     scenekeeper evaluate lab.sk --truth truth.sk
     scenekeeper evaluate old.sk new.sk --truth truth.sk
     scenekeeper evaluate detections.json --truth annotations.json --page scores.html
+    scenekeeper evaluate lab.sk --truth truth.sk --split in='home-0*' --split out='home-1*'
     """
     from scenekeeper import verbs
     from scenekeeper.evaluate import compare, write_page
 
     if truth is None:
         raise typer.BadParameter("say what is true: --truth TRUTH")
-    first = verbs.evaluate(labels, truth, vocabulary)
+    groups = _groups(split or [])
+    first = verbs.evaluate(labels, truth, vocabulary, groups)
     if page is not None:
         write_page(first, page)
     if other is not None:
-        second = verbs.evaluate(other, truth, vocabulary)
+        second = verbs.evaluate(other, truth, vocabulary, groups)
         differences = compare(first, second)
         if json:
             _print_json([d.to_dict() for d in differences])
@@ -545,6 +551,17 @@ def _print_differences(first: str, second: str, rows: Sequence[Difference]) -> N
 
 def _three(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
+
+
+def _groups(splits: Sequence[str]) -> dict[str, list[str]]:
+    """Patterns of sessions per group, in the order in which groups are named first."""
+    groups: dict[str, list[str]] = {}
+    for text in splits:
+        name, equals, pattern = text.partition("=")
+        if not (name and equals and pattern):
+            raise typer.BadParameter(f"--split {text!r} is not NAME=GLOB, such as in='home-0*'")
+        groups.setdefault(name, []).append(pattern)
+    return groups
 
 
 def _numbers(text: str, between: str, option: str) -> tuple[float, float]:

@@ -192,6 +192,80 @@ def box_corners(center: Float, extent: Float, R_world_box: Float) -> Float:
     return np.asarray(center + (signs[:, ::-1] * extent / 2) @ R_world_box.T, np.float64)
 
 
+def upright_iou(
+    a: tuple[Float, Float, Float], b: tuple[Float, Float, Float], up: ArrayLike
+) -> Float:
+    """IoU of the volumes of boxes that stand upright: outlines clipped, times shared height.
+
+    Args:
+        a: ``(center [N, 3], extent [N, 3], R_world_box [N, 3, 3])``, metres, world frame. The axis
+            of a box that is nearest to ``up`` is taken for its upright one; a box that leans is
+            judged as if it did not.
+        b: the same of M boxes.
+        up: vector ``[3]`` against gravity.
+
+    Returns:
+        ``float64 [N, M]``.
+    """
+    basis = upright_basis(np.asarray(up, np.float64))
+    outline_a, height_a = _prisms(*a, basis)
+    outline_b, height_b = _prisms(*b, basis)
+    low = np.maximum(height_a[:, None, 0], height_b[None, :, 0])
+    shared = np.clip(np.minimum(height_a[:, None, 1], height_b[None, :, 1]) - low, 0, None)
+    inside = (outline_a.min(1)[:, None] < outline_b.max(1)[None]).all(-1)
+    inside &= (outline_b.min(1)[None] < outline_a.max(1)[:, None]).all(-1)
+    for i, j in np.argwhere(inside & (shared > 0)).tolist():
+        shared[i, j] *= _area(_clip(outline_a[i], outline_b[j]))
+    shared[~inside] = 0
+    volume_a, volume_b = (np.asarray(one[1], np.float64).prod(1) for one in (a, b))
+    union = volume_a[:, None] + volume_b[None] - shared
+    iou: Float = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return iou
+
+
+def _prisms(center: Float, extent: Float, R: Float, basis: Float) -> tuple[Float, Float]:
+    """Outlines ``[N, 4, 2]`` counter-clockwise and heights ``[N, 2]`` of boxes, in ``basis``."""
+    center, extent = np.asarray(center, np.float64) @ basis, np.asarray(extent, np.float64)
+    axes = basis.T @ np.asarray(R, np.float64).reshape(-1, 3, 3)
+    n = np.arange(len(center))
+    upright = np.abs(axes[:, 2]).argmax(1)
+    half = []
+    for k in ((upright + 1) % 3, (upright + 2) % 3):
+        level = axes[n, :2, k]
+        length = np.maximum(np.linalg.norm(level, axis=1, keepdims=True), 1e-12)
+        half.append(level / length * extent[n, k, None] / 2)
+    u, v = half
+    v = np.where((u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0])[:, None] < 0, -v, v)
+    outline = center[:, None, :2] + np.stack((u + v, v - u, -u - v, u - v), 1)
+    tall = extent[n, upright, None] / 2
+    return outline, center[:, 2:] + np.concatenate((-tall, tall), 1)
+
+
+def _clip(polygon: Float, window: Float) -> Float:
+    """A polygon's part within a convex, counter-clockwise one (Sutherland and Hodgman, 1974)."""
+    for start, end in zip(window, np.roll(window, -1, 0), strict=True):
+        if len(polygon) < 3:
+            break
+        edge, to = end - start, polygon - start
+        side = edge[0] * to[:, 1] - edge[1] * to[:, 0]
+        after, next_side = np.roll(polygon, -1, 0), np.roll(side, -1)
+        kept: list[Float] = []
+        for k in range(len(polygon)):
+            if side[k] >= 0:
+                kept.append(polygon[k])
+            if (side[k] > 0 > next_side[k]) or (side[k] < 0 < next_side[k]):
+                share = side[k] / (side[k] - next_side[k])
+                kept.append(polygon[k] + share * (after[k] - polygon[k]))
+        polygon = np.array(kept).reshape(-1, 2)
+    return polygon
+
+
+def _area(polygon: Float) -> float:
+    """Of a polygon ``[N, 2]``, by the shoelace formula; 0 of fewer than three corners."""
+    x, y = (polygon - polygon[:1]).T
+    return float(abs((x * np.roll(y, -1) - y * np.roll(x, -1)).sum()) / 2) if len(x) > 2 else 0.0
+
+
 def _unit(q: Float) -> Float:
     norm = np.linalg.norm(q, axis=-1, keepdims=True)
     # A quaternion that already is of unit length passes unchanged, so reading a pose back from

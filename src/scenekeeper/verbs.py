@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -170,13 +170,19 @@ def simulate(
     return done
 
 
-def evaluate(labels: PathLike, truth: PathLike, vocabulary: PathLike | None = None) -> Evaluation:
+def evaluate(
+    labels: PathLike,
+    truth: PathLike,
+    vocabulary: PathLike | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
+) -> Evaluation:
     """Judge a labelled dataset (or COCO file) by the truth.
 
     Args:
         labels: what was found.
         truth: what is there: a dataset, a COCO file, or a folder with one of them in it.
         vocabulary: synonyms, as TOML; the truth's own when absent.
+        groups: per name, patterns of sessions to score on their own and compare with the first.
 
     Raises:
         DatasetError: see :func:`scenekeeper.evaluate.evaluate`.
@@ -185,7 +191,7 @@ def evaluate(labels: PathLike, truth: PathLike, vocabulary: PathLike | None = No
 
     given = Path(vocabulary) if vocabulary is not None else _vocabulary_of(Path(truth))
     words = {} if given is None else read_vocabulary(given)
-    return judge(Path(labels), Path(truth), words)
+    return judge(Path(labels), Path(truth), words, groups)
 
 
 def _vocabulary_of(truth: Path) -> Path | None:

@@ -49,11 +49,22 @@ def test_the_truth_judged_by_itself_is_perfect(truth: Dataset) -> None:
         "objects found",
         "ids that hold across sessions",
         "F1 of 'on'",
+        "recall of 'on'",
+        "F1 of 'any change'",
+        "class counts that are exact",
+        "3D recall at box IoU .5",
+        "3D precision at box IoU .5",
+        "ids that are of one thing only",
+        "relations claimed that hold",
+        "mean IoU of matched tracks",
     ):
         assert scores.value(name) == pytest.approx(1), name
     assert scores.value("ECE of named labels") == pytest.approx(0)
     assert scores.value("median position error, m") == pytest.approx(0)
     assert scores.value("not found") == 0
+    for name in ("jitter, px", "lag, frames", "D-ECE (place and size)", "class-wise ECE"):
+        assert scores.value(name) == pytest.approx(0, abs=0.01), name
+    assert scores.value("count bias (found less true)") == 0
 
 
 def test_labels_without_errors_are_perfect(judged) -> None:
@@ -73,6 +84,8 @@ def test_labels_without_errors_are_perfect(judged) -> None:
         ({"split": 1.0}, "AP (mask, any name)", "F1 of 'on'"),
         ({"relation": 0.5}, "F1 of 'on'", "HOTA"),
         ({"caption": 1.0}, "things there that are claimed", "HOTA"),
+        ({"miss": 0.3, "miss_small": 0.3}, "count bias (found less true)", "jitter, px"),
+        ({"jitter": 0.3}, "3D recall at box IoU .5", "recall of 'on'"),
     ],
     ids=lambda v: next(iter(v)) if isinstance(v, dict) else v,
 )
@@ -104,6 +117,30 @@ def test_overconfident_scores_are_less_calibrated(judged) -> None:
     calibrated, over = judged(errors), judged(replace(errors, overconfidence=4.0))
     name = "Brier score of named labels"
     assert over.value(name) > calibrated.value(name) + 0.01
+
+
+def test_boxes_that_are_off_at_random_shake(judged) -> None:
+    steady, shaking = judged(NOTHING), judged(replace(NOTHING, jitter=0.05))
+    assert steady.value("jitter, px") == 0 < shaking.value("jitter, px")
+    row = next(r for r in shaking.rows if r.name == "jitter, px")
+    assert row.low is not None and row.high is not None and row.low < row.value < row.high
+    assert {d.name: d for d in compare(shaking, steady)}["jitter, px"].verdict == "better"
+
+
+def test_labels_that_tell_of_no_changes_are_told_so(judged) -> None:
+    scores = judged(NOTHING)
+    assert any("5 changes between sessions are not judged (n/a)" in n for n in scores.notes)
+
+
+def test_visits_are_scored_apart_and_compared(truth: Dataset, home: Path, tmp_path: Path) -> None:
+    wrong = mislabel(truth, tmp_path / "wrong.sk", PROFILES["poor"], seed=3)
+    groups = {"first": ["*-visit-1"], "second": ["*-visit-2"]}
+    scores = verb(wrong.path, home / "truth.sk", groups=groups)
+    parts = [scores.value(f"recall at IoU .5 ({g})") for g in groups]
+    gap = next(r for r in scores.rows if r.name == "recall at IoU .5 (second less first)")
+    assert gap.value == pytest.approx(parts[1] - parts[0]) and gap.low < gap.value < gap.high
+    assert min(parts) <= scores.value("recall at IoU .5") <= max(parts)
+    assert scores.value("HOTA (first)") != scores.value("HOTA (second)")
 
 
 def test_verdicts_add_up(judged) -> None:
@@ -197,6 +234,7 @@ def test_the_page_shows_every_figure_without_scripts(judged, tmp_path: Path) -> 
     assert "<script" not in page and page.count("<svg") == 3
     assert "The mug was moved." in page
     assert all(r.name.replace("'", "&#x27;") in page for r in scores.rows)
+    assert "Counts per class" in page and "<td>table<td class=n>" in page
 
 
 def test_figures_are_plain_json(judged) -> None:

@@ -7,7 +7,8 @@ plots, and the comparison of two labelings.
 from __future__ import annotations
 
 from scenekeeper.evaluate.compare import Difference, compare
-from scenekeeper.evaluate.evaluation import Evaluation, Row, evaluate
+from scenekeeper.evaluate.evaluation import Evaluation, evaluate
 from scenekeeper.evaluate.page import write_page
+from scenekeeper.evaluate.rows import Row
 
 __all__ = ["Difference", "Evaluation", "Row", "compare", "evaluate", "write_page"]

@@ -11,7 +11,8 @@ from itertools import groupby
 from pathlib import Path
 
 from scenekeeper.errors import ExportError
-from scenekeeper.evaluate.evaluation import Evaluation, Row
+from scenekeeper.evaluate.evaluation import Evaluation
+from scenekeeper.evaluate.rows import Row
 from scenekeeper.store import atomic
 
 _STYLE = """
@@ -103,6 +104,20 @@ def _body(evaluation: Evaluation, headline: str, told: Sequence[str]) -> Iterato
                 f"<td class=n>{span}<td class=n>{row.n}</tr>"
             )
         yield "</table>"
+    yield from _counts(evaluation)
+
+
+def _counts(evaluation: Evaluation) -> Iterator[str]:
+    """How many there are of each class, folded away."""
+    counts = evaluation.plots.get("counts")
+    if not counts:
+        return
+    yield "<details><summary>Counts per class</summary><table>"
+    yield "<tr><th>class<th class=n>true<th class=n>found<th class=n>frames<th class=n>exact</tr>"
+    for name, c in sorted(counts.items(), key=lambda item: (-item[1]["true"], item[0])):
+        cells = "".join(f"<td class=n>{c[k]}" for k in ("true", "found", "frames", "exact"))
+        yield f"<tr><td>{html.escape(name)}{cells}</tr>"
+    yield "</table></details>"
 
 
 def _figure(row: Row) -> str:

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from scenekeeper.evaluate.labelled import Labelled
 from scenekeeper.evaluate.matching import match
-from scenekeeper.evaluate.overlap import Boxes
-from scenekeeper.geometry import box_iou
+from scenekeeper.evaluate.overlap import Boxes, group, overlaps
 from scenekeeper.schema import UNNAMED
 
 Int = NDArray[np.int64]
@@ -25,6 +24,9 @@ Bool = NDArray[np.bool_]
 IOU = 0.5
 NEAR = 0.1
 """IoU from which on a box that misses is called mislocated."""
+
+MIN_SIDE = 16.0
+"""Things smaller than a square of so many pixels are neither to be found nor missed."""
 
 VERDICTS = ("right", "unnamed", "misidentified", "mislocated", "not found")
 
@@ -39,7 +41,9 @@ class Pairing:
         found_of: ``int64 [G]`` row of the found one at IoU .5, whatever its name; -1 = none.
         truth_of: ``int64 [D]`` the other way round; -1 = none, -2 = it is structure or ignored.
         verdict: ``int64 [G]`` index into :data:`VERDICTS`.
-        best: ``float64 [G]`` highest IoU with anything found.
+        best: ``float64 [G]`` highest IoU with anything found, of boxes.
+        found_best: ``float64 [D]`` highest IoU with any true thing, of boxes.
+        structure: the truth's floors and walls.
     """
 
     truth: Labelled
@@ -48,6 +52,8 @@ class Pairing:
     truth_of: Int
     verdict: Int
     best: Float
+    found_best: Float
+    structure: Labelled
 
 
 def boxes_of(labels: Labelled, category: Int, with_masks: bool, crowd: Bool | None = None) -> Boxes:
@@ -96,10 +102,10 @@ def pair(truth: Labelled, found: Labelled, names: Mapping[str, str], min_side: f
     truth_of[(truth_of == -1) & matches.found_ignored[0]] = -2
     things = truth[rows]
     found_of = matches.found_of[0][rows]
-    best = _best(things, found)
-    return Pairing(
-        things, found, found_of, truth_of, _verdicts(things, found, found_of, best, names), best
-    )
+    best, found_best = _best(things, found)
+    verdict = _verdicts(things, found, found_of, best, names)
+    structure = truth[truth.structure]
+    return Pairing(things, found, found_of, truth_of, verdict, best, found_best, structure)
 
 
 def _verdicts(
@@ -126,15 +132,20 @@ def sides(labels: Labelled) -> Float:
     return _side(labels)
 
 
-def _best(truth: Labelled, found: Labelled) -> Float:
-    """Highest box IoU of each true thing with anything found in its frame."""
-    out = np.zeros(len(truth))
-    order = np.argsort(found.image, kind="stable")
-    image = found.image[order]
-    for frame in np.unique(truth.image):
-        rows = np.flatnonzero(truth.image == frame)
-        low, high = np.searchsorted(image, [frame, frame + 1])
-        if high > low:
-            iou = box_iou(truth.box_xyxy[rows], found.box_xyxy[order[low:high]])
-            out[rows] = iou.max(1)
-    return out
+def right_names(p: Pairing) -> Bool:
+    """``bool [D]``: found ones that are there and bear the right name."""
+    right = np.zeros(len(p.found), np.bool_)
+    matched = np.flatnonzero(p.found_of >= 0)
+    right[p.found_of[matched]] = p.verdict[matched] == VERDICTS.index("right")
+    return right
+
+
+def _best(truth: Labelled, found: Labelled) -> tuple[Float, Float]:
+    """Highest box IoU of each true thing with anything found in its frame, and the reverse."""
+    a, b = (boxes_of(s, np.zeros(len(s), np.int64), False) for s in (truth, found))
+    groups = group(a, b, len(found) + 1, True)
+    f, t, overlap = overlaps(a, b, groups, "box", 1e-9)
+    of_truth, of_found = np.zeros(len(truth)), np.zeros(len(found))
+    np.maximum.at(of_truth, groups.truth[t], overlap)
+    np.maximum.at(of_found, groups.found[f], overlap)
+    return of_truth, of_found

@@ -1,0 +1,117 @@
+"""Relations and changes between objects that were found, kind by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
+from typing import Any
+
+from scenekeeper.evaluate.objects import Objects, Tables
+from scenekeeper.evaluate.rows import Row
+
+SYMMETRIC = frozenset({"next to"})
+
+Fact = tuple[Hashable, ...]
+
+
+def relation_rows(tables: Tables, o: Objects) -> Iterator[Row]:
+    """F1, precision and recall of each kind of relation between paired objects."""
+    true_id = {(s, f): t for s, t, f in o.pairs}
+    known = {(s, t) for s, t, _ in o.pairs}
+    there: set[tuple[str, Fact]] = set()
+    said: set[tuple[str, Fact]] = set()
+    for s in tables.sessions:
+        for r in tables.of_truth("relations", s):
+            if (s, r["subject"]) in known and (s, r["object"]) in known:
+                there.add((r["predicate"], _fact(s, r["subject"], r["predicate"], r["object"])))
+        for r in tables.of_labels("relations", s):
+            a, b = true_id.get((s, r["subject"])), true_id.get((s, r["object"]))
+            if a is not None and b is not None and a != b:
+                said.add((r["predicate"], _fact(s, a, r["predicate"], b)))
+    yield from kind_rows("relations", there, said)
+
+
+def kind_rows(
+    section: str, there: Set[tuple[str, Fact]], said: Set[tuple[str, Fact]]
+) -> Iterator[Row]:
+    """F1, precision and recall of each kind.
+
+    Args:
+        section: of the rows.
+        there: ``(kind, what)`` that are true.
+        said: ``(kind, what)`` that were said.
+    """
+    for kind in sorted({k for k, _ in there | said}):
+        t, f = ({x for x in side if x[0] == kind} for side in (there, said))
+        both = len(t & f)
+        if t:
+            yield Row(section, f"F1 of '{kind}'", 2 * both / (len(t) + len(f)), len(t))
+        if f:
+            yield Row(section, f"precision of '{kind}'", both / len(f), len(f))
+        if t:
+            yield Row(section, f"recall of '{kind}'", both / len(t), len(t))
+
+
+def _fact(session: str, a: int, predicate: str, b: int) -> Fact:
+    """A symmetric relation is the same either way round."""
+    return (session, *sorted((a, b))) if predicate in SYMMETRIC else (session, a, b)
+
+
+def change_rows(tables: Tables, o: Objects) -> tuple[list[Row], list[str]]:
+    """What is said to have changed between sessions against what has.
+
+    A change is found if the labels tell one of the same kind, between the same sessions, of the
+    object that was paired with the true one in either of them; of what is ``swapped`` the thing
+    before. Changes of things that the frames of a session do not show, though they were there,
+    count neither as found nor as missed.
+
+    Returns:
+        Rows, and notes for the reader; neither where the truth tells of no change.
+    """
+    true = [c for s in tables.sessions for c in tables.of_truth("changes", s)]
+    true = [c for c in true if c["since"] in tables.sessions]
+    if not true:
+        return [], []
+    if not any("changes" in _runs(tables, s) for s in tables.sessions):
+        told = f"{len(true)} changes between sessions are not judged (n/a): the labels have no"
+        return [], [f"{told} changes table"]
+    there = {_change(c, c["object"]) for c in true if _was_shown(c, o)}
+    excused = {_change(c, c["object"]) for c in true} - there
+    said = {
+        _change({**c, "session": s, "since": since}, _true_object(c["object"], (since, s), o))
+        for s in tables.sessions
+        for c in tables.of_labels("changes", s)
+        for since in [_since(tables, c["since"])]
+        if since in tables.sessions and any(c["object"] in o.found[x] for x in (since, s))
+    }
+    said -= excused
+    alike = [{("any change", what) for _, what in side} for side in (there, said)]
+    return [*kind_rows("changes", *alike), *kind_rows("changes", there, said)], []
+
+
+def _change(c: Mapping[str, Any], thing: Hashable) -> tuple[str, Fact]:
+    return c["kind"], (c["since"], c["session"], thing)
+
+
+def _was_shown(c: Mapping[str, Any], o: Objects) -> bool:
+    """Whether what was there before and after is in the frames before and after."""
+    now = c["object"] if c["new_object"] is None else c["new_object"]
+    before = c["kind"] == "added" or c["object"] in o.true[c["since"]]
+    return before and (c["kind"] == "taken" or now in o.true[c["session"]])
+
+
+def _runs(tables: Tables, session: str) -> Mapping[str, str]:
+    return tables.found.current(tables.alias.get(session, session))
+
+
+def _since(tables: Tables, name: str) -> str:
+    """The truth's name of a session of the labels."""
+    return {v: k for k, v in tables.alias.items()}.get(name, name)
+
+
+def _true_object(found: int, sessions: Sequence[str], o: Objects) -> Hashable:
+    """The true object of a found one in the first session that has it; else one of its own."""
+    for s in sessions:
+        for where, t, f in o.pairs:
+            if where == s and f == found:
+                return t
+    return ("not paired", found)
