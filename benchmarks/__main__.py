@@ -19,7 +19,7 @@ from benchmarks.harness import Result
 from scenekeeper.store import atomic
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
-NOT_BENCHMARKS = {"__main__", "harness"}
+NOT_BENCHMARKS = {"__main__", "harness", "moving_boxes", "byte_track", "peer_trackers"}
 VERSIONS = ("numpy", "scipy", "pyarrow", "duckdb", "av")
 
 

@@ -30,7 +30,6 @@ def seen_from(x: float, t: float, places: np.ndarray, posed: bool = True) -> tup
         boxes[shown],
         np.full(n, 0.9),
         local[shown, 2] if posed else np.full(n, np.nan),
-        np.full(n, -1, np.int64),
     )
     return seen, shown
 
@@ -75,9 +74,7 @@ def test_the_order_of_detections_does_not_matter() -> None:
         order = np.roll(np.arange(len(shown)), k)
         turned.append(
             (
-                Seen(
-                    f.t_ns, f.camera, f.T_world_camera, f.box_xyxy[order], f.score, f.depth, f.label
-                ),
+                Seen(f.t_ns, f.camera, f.T_world_camera, f.box_xyxy[order], f.score, f.depth),
                 [shown[i] for i in order],
             )
         )
@@ -99,7 +96,6 @@ def test_what_looks_different_at_the_same_place_is_another_thing() -> None:
                     f.box_xyxy,
                     f.score,
                     f.depth,
-                    f.label,
                     embedding,
                 ),
                 shown,

@@ -61,18 +61,20 @@ class Tracks:
         correction: ``float64 [F, 6]`` what is added to each frame's pose: a small turn about the
             camera, radians, and a shift, metres, in the world's axes.
         moves: ``bool [K]`` whether it was seen to move.
+        core: ``int64 [K]`` detections of its longest stretch; what is chance has only short ones.
     """
 
     track: tuple[Int, ...]
     position: Float
     correction: Float
     moves: NDArray[np.bool_]
+    core: Int
 
 
 def associate(frames: Sequence[Seen], config: AssociateConfig | None = None) -> Tracks:
     """Identities of all detections; the same thing keeps its id when it comes back into view."""
     config = config or AssociateConfig()
-    stretches = link(frames, config.link)
+    linked = stretches = link(frames, config.link)
     seen = places(frames, config.settle)
     correction = np.zeros((len(frames), 6))
     stays = stretches
@@ -92,7 +94,17 @@ def associate(frames: Sequence[Seen], config: AssociateConfig | None = None) -> 
         np.array([about[k].last for k in order]).reshape(-1, 3),
         correction,
         np.array([about[k].moves for k in order], np.bool_),
+        _longest(linked, track, len(order)),
     )
+
+
+def _longest(linked: Sequence[Int], track: Sequence[Int], n: int) -> Int:
+    """Length of the longest stretch of each track."""
+    out = np.zeros(n, np.int64)
+    for stretch in linked:
+        f, row = stretch[0]
+        out[track[f][row]] = max(out[track[f][row]], len(stretch))
+    return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,19 +149,18 @@ def _about(
     whole, spread = _mean(p, W)
     ends = [whole, whole]
     pace, moves = np.zeros(3), False
-    if len(p) >= 8 and when[-1] - when[0] > 0.3:
-        third = max(4, len(p) // 3)
-        early = when <= when[0] + min(1.0, (when[-1] - when[0]) / 3)
-        late = when >= when[-1] - min(1.0, (when[-1] - when[0]) / 3)
-        if min(early.sum(), late.sum()) >= 3:
-            (a, sa), (b, sb) = _mean(p[early], W[early]), _mean(p[late], W[late])
-            # The look of a thing changes with where one stands, so its size is a tolerance too.
-            moves = bool(np.linalg.norm(a - b) > 4 * np.hypot(sa, sb) + 0.15 + 0.5 * size)
-            if moves:
-                ends = [a, b]
-                spread = max(sa, sb)
-                pace = _pace(p[late], when[late], W[late])
-        del third
+    early, late = (np.abs(when - end) <= min(1.0, np.ptp(when) / 3) for end in when[[0, -1]])
+    if min(early.sum(), late.sum()) >= 3:
+        (a, sa), (b, sb) = _mean(p[early], W[early]), _mean(p[late], W[late])
+        # One looks at other sides of a thing in time, so its size is a tolerance too.
+        moves = bool(np.linalg.norm(a - b) > 4 * np.hypot(sa, sb) + 0.08 + 0.3 * size)
+        if moves:
+            ends, spread = [a, b], max(sa, sb)
+            begins, pace = (
+                _pace(p[early], when[early], W[early]),
+                _pace(p[late], when[late], W[late]),
+            )
+            ends = [a - begins * _half(when[early]), b + pace * _half(when[late])]
     return _About(ends[0], ends[1], spread, pace, moves, size, t[0], t[-1], look)
 
 
@@ -159,6 +170,11 @@ def _mean(p: Float, W: Float) -> tuple[Float, float]:
     covariance = np.linalg.inv(total + 1e-9 * np.eye(3))
     mean = covariance @ (W @ p[:, :, None]).sum(0)[:, 0]
     return mean, float(np.sqrt(np.trace(covariance) / 3 * max(1.0, len(p) / 8)))
+
+
+def _half(t: Float) -> float:
+    """From the middle of some times to their end."""
+    return float(np.ptp(t)) / 2
 
 
 def _pace(p: Float, t: Float, W: Float) -> Float:
@@ -211,18 +227,21 @@ def _joined(
 
 def _pairs(about: Sequence[_About], config: AssociateConfig) -> Iterator[tuple[float, int, int]]:
     """Pairs that may be one thing, with how far they are off."""
-    at = [k for k, a in enumerate(about) if np.isfinite(a.last[0])]
+    at = np.array([k for k, a in enumerate(about) if np.isfinite(a.last[0])], np.int64)
     ends = np.array([p for k in at for p in (about[k].first, about[k].last)]).reshape(-1, 3)
-    owner = np.repeat(at, 2)
-    near = cKDTree(ends).query_pairs(config.farthest, output_type="ndarray") if len(ends) else []
-    tried = {
-        (min(i, j), max(i, j))
-        for i, j in owner[np.asarray(near, np.int64).reshape(-1, 2)].tolist()
-        if i != j
-    }
-    for i, j in tried:
-        off = _off(about[i], about[j], config)
-        if off < 1:
+    near = np.zeros((0, 2), np.int64)
+    if len(at):
+        near = cKDTree(ends).query_pairs(config.farthest, output_type="ndarray")
+    tried = {tuple(sorted(pair)) for pair in np.repeat(at, 2)[near].tolist()}
+    for i in (k for k in at.tolist() if about[k].moves):
+        tried |= {
+            (min(i, j), max(i, j))
+            for j in at.tolist()
+            if abs(about[j].start - about[i].stop) < config.glide_s
+            or abs(about[i].start - about[j].stop) < config.glide_s
+        }
+    for i, j in sorted(tried):
+        if i != j and (off := _off(about[i], about[j], config)) < 1:
             yield off, i, j
 
 

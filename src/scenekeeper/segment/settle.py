@@ -27,8 +27,10 @@ class SettleConfig:
     """How good poses, boxes and depth are taken to be.
 
     Attributes:
-        drift: standard deviations of a pose's own error, metres and radians,
-        wander: and of its change over a second.
+        drift: standard deviations of a pose's own error, metres and radians.
+        steady: least standard deviation of its change over a second, radians; what the pictures
+            show may be more.
+        arm: metres by which a pose is shifted when it turns by a radian.
         jitter: of the middle of a box, pixels,
         sway: and the share of a thing's size, for one looks at other sides of it.
         depth: of depth, as a share of it.
@@ -38,13 +40,14 @@ class SettleConfig:
     """
 
     drift: tuple[float, float] = (0.1, 0.06)
-    wander: tuple[float, float] = (0.04, 0.025)
+    steady: float = 0.002
+    arm: float = 1.6
     jitter: float = 4.0
     sway: float = 0.12
     depth: float = 0.03
     shortest: int = 5
     knots: int = 1500
-    rounds: int = 4
+    rounds: int = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,13 +135,12 @@ def settle(
     knot = np.arange(len(frames)) * min(c.knots, len(frames)) // len(frames)
     t = np.array([f.t_ns for f in frames]) / 1e9
     first = np.searchsorted(knot, np.arange(knot[-1] + 1))
-    origin = np.array(
-        [np.zeros(3) if f.T_world_camera is None else f.T_world_camera[:3, 3] for f in frames]
-    )
+    origin = _origins(frames)
     arm = seen.point[at] - origin[seen.frame[at]]
+    prior = _prior(t[first], max(c.steady, shake(frames, seen, stretches)), c)
     weight = np.ones(len(at))
     for _ in range(c.rounds):
-        x, off = _solve(seen, at, thing, knot[seen.frame[at]], arm, weight, t[first], c)
+        x, off = _solve(seen, at, thing, knot[seen.frame[at]], arm, weight, prior, len(first))
         weight = 1 / (1 + off / 9)  # what is off by three deviations counts half
     return np.asarray(x[knot])
 
@@ -150,11 +152,11 @@ def _solve(
     knot: Int,
     arm: Float,
     weight: Float,
-    t: Float,
-    c: SettleConfig,
+    prior: tuple[Int, Int, Float],
+    n_knots: int,
 ) -> tuple[Float, Float]:
     """Corrections of knots ``[K, 6]`` and the squared misfit ``[M]`` of each detection."""
-    n_knots, n_things = len(t), int(thing.max()) + 1
+    n_things = int(thing.max()) + 1
     size = 6 * n_knots + 3 * n_things
     J = np.zeros((len(at), 3, 9))  # of the corrected point less the thing's place
     J[:, :, :3] = -_cross(arm)
@@ -170,13 +172,12 @@ def _solve(
     g = -(JW @ point[:, :, None])[..., 0]
     i = np.repeat(column, 9, 1).ravel()
     j = np.tile(column, (1, 9)).ravel()
-    prior_i, prior_j, prior = _prior(t, c)
     A = sparse.csc_matrix(
         (
-            np.concatenate((H.ravel(), prior, np.full(3 * n_things, 1e-6))),
+            np.concatenate((H.ravel(), prior[2], np.full(3 * n_things, 1e-6))),
             (
-                np.concatenate((i, prior_i, np.arange(6 * n_knots, size))),
-                np.concatenate((j, prior_j, np.arange(6 * n_knots, size))),
+                np.concatenate((i, prior[0], np.arange(6 * n_knots, size))),
+                np.concatenate((j, prior[1], np.arange(6 * n_knots, size))),
             ),
         ),
         shape=(size, size),
@@ -188,13 +189,13 @@ def _solve(
     return x, np.einsum("mi,mij,mj->m", off, seen.precision[at], off)
 
 
-def _prior(t: Float, c: SettleConfig) -> tuple[Int, Int, Float]:
+def _prior(t: Float, wander: float, c: SettleConfig) -> tuple[Int, Int, Float]:
     """Corrections are small, and change little from knot to knot: entries of the matrix."""
     n = len(t)
     level = np.tile(np.repeat([c.drift[1], c.drift[0]], 3) ** -2.0, n)
     diagonal = np.arange(6 * n)
     step = np.maximum(np.diff(t), 1e-3)
-    pace = np.repeat([c.wander[1], c.wander[0]], 3) ** -2.0
+    pace = np.repeat([wander, c.arm * wander], 3) ** -2.0
     smooth = (pace[None] / step[:, None]).ravel()
     a, b = diagonal[:-6], diagonal[6:]
     return (
@@ -202,6 +203,56 @@ def _prior(t: Float, c: SettleConfig) -> tuple[Int, Int, Float]:
         np.concatenate((diagonal, a, b, b, a)),
         np.concatenate((level, smooth, smooth, -smooth, -smooth)),
     )
+
+
+def shake(frames: Sequence[Seen], seen: Places, stretches: Sequence[Int]) -> float:
+    """How much poses err from one frame to the next: radians per square root of a second.
+
+    What things that are carried from frame to frame are off by in common is the pose's error; what
+    each is off by alone is the boxes'. 0 where poses are as good as boxes can tell.
+    """
+    pairs = [s[k : k + 2] for s in stretches for k in np.flatnonzero(np.diff(s[:, 0]) == 1)]
+    rows = [(a, b) for a, b in pairs if frames[a[0]].placed and frames[b[0]].placed]
+    if not rows:
+        return 0.0
+    now = np.array([b[0] for _, b in rows])
+    off = np.array([_off(frames[b[0]], seen.point[seen.of(a[None])[0]], b[1]) for a, b in rows])
+    known = np.isfinite(off[:, 0])
+    now, off = now[known], off[known]
+    common, alone, counts, steps = [], [], [], []
+    for cut in np.split(
+        np.arange(len(now))[order := np.argsort(now, kind="stable")],
+        np.flatnonzero(np.diff(now[order])) + 1,
+    ):
+        if len(cut) < 4:
+            continue
+        middle = np.median(off[cut], axis=0)
+        common.append(middle)
+        alone.append(off[cut] - middle)
+        counts.append(len(cut))
+        f = int(now[cut[0]])
+        steps.append((frames[f].t_ns - frames[f - 1].t_ns) / 1e9)
+    if len(common) < 8:
+        return 0.0
+    by_chance = (
+        (1.4826 * np.median(np.abs(np.concatenate(alone)))) ** 2
+        * np.pi
+        / 2
+        * np.mean(1 / np.array(counts))
+    )
+    seen_common = (1.4826 * np.median(np.abs(np.array(common)))) ** 2
+    return float(np.sqrt(max(0.0, seen_common - by_chance) / np.median(steps)))
+
+
+def _off(seen: Seen, point: Float, row: int) -> Float:
+    """How far a detection is from where a place is seen, in radians ``[2]``."""
+    assert seen.T_world_camera is not None and seen.camera.intrinsics is not None
+    local = seen.T_world_camera[:3, :3].T @ (point - seen.T_world_camera[:3, 3])
+    if not local[2] > 0.1:
+        return np.full(2, np.nan)
+    box, K = seen.box_xyxy[row], seen.camera.intrinsics
+    middle = (box[:2] + box[2:]) / 2
+    return np.asarray((middle - (K @ local)[:2] / local[2]) / K[0, 0])
 
 
 def _cross(v: Float) -> Float:
@@ -212,10 +263,14 @@ def _cross(v: Float) -> Float:
     return out
 
 
+def _origins(frames: Sequence[Seen]) -> Float:
+    """Where the cameras are believed to be, ``[F, 3]``; 0 where that is unknown."""
+    poses = [f.T_world_camera for f in frames]
+    return np.array([np.zeros(3) if T is None else T[:3, 3] for T in poses]).reshape(-1, 3)
+
+
 def moved(seen: Places, frames: Sequence[Seen], correction: Float) -> Float:
     """Places ``[M, 3]`` by the corrected poses."""
-    origin = np.array(
-        [np.zeros(3) if f.T_world_camera is None else f.T_world_camera[:3, 3] for f in frames]
-    )
+    origin = _origins(frames)
     turn, shift = correction[seen.frame, :3], correction[seen.frame, 3:]
     return np.asarray(seen.point + np.cross(turn, seen.point - origin[seen.frame]) + shift)

@@ -115,7 +115,7 @@ class Unite:
         if not segments and not len(found):
             return {"tracks": TRACKS.empty_table()}
         where = _on_segments(segments, found, self.config)
-        followed = self._followed(tables, found, where)
+        followed = self._followed(tables, found)
         first = max((s["track"] for s in segments), default=-1) + 1
         own: dict[int, list[Int]] = {}
         alone: list[Int] = []
@@ -140,14 +140,14 @@ class Unite:
             rows.append(self._row(tables.session, segment, found, members, None))
         return {"tracks": pa.Table.from_pylist(rows, TRACKS)}
 
-    def _followed(self, tables: SessionTables, found: _Found, where: Int) -> list[Int]:
+    def _followed(self, tables: SessionTables, found: _Found) -> list[Int]:
         """Proposals by thing, of things that are seen often and well enough."""
         by_frame: dict[int, list[int]] = {}
         for row, frame in enumerate(found.frame_id.tolist()):
             by_frame.setdefault(frame, []).append(row)
         index = [r for r in tables.frames().to_pylist() if r["camera"] in self.cameras]
         rows = [np.array(by_frame.get(r["frame_id"], []), np.int64) for r in index]
-        seen = [self._seen(r, found, k, where) for r, k in zip(index, rows, strict=True)]
+        seen = [self._seen(r, found, k) for r, k in zip(index, rows, strict=True)]
         members: dict[int, list[int]] = {}
         for own, ids in zip(rows, associate(seen).track, strict=True):
             for row, track in zip(own.tolist(), ids.tolist(), strict=True):
@@ -163,7 +163,7 @@ class Unite:
         good = score >= c.min_score
         return bool(good.any() and good.mean() >= c.confirmed)
 
-    def _seen(self, row: Mapping[str, Any], found: _Found, rows: Int, where: Int) -> Seen:
+    def _seen(self, row: Mapping[str, Any], found: _Found, rows: Int) -> Seen:
         pose = None if row["pose"] is None else geometry.pose_matrix(row["pose"])
         return Seen(
             row["t_ns"],
@@ -172,9 +172,7 @@ class Unite:
             found.box[rows].astype(np.float64),
             found.score[rows].astype(np.float64),
             found.depth[rows].astype(np.float64),
-            where[rows],
             found.embedding[rows],
-            None,
         )
 
     def _row(
