@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recipes.embedded.frames import CLASSES, HEIGHT, WIDTH
-from recipes.embedded.nets import Namer, Proposer
+from recipes.embedded.nets import Namer, Proposer, Refiner
 from recipes.embedded.samples import PADDED
 from recipes.embedded.train_namer import STORED, Looks, looks_of
 from scenekeeper.ground.prepare import namer_input
@@ -37,28 +37,55 @@ class _Named(nn.Module):
 
 
 def export(run: Path, frames: Path, out: Path = FOLDER) -> None:
-    """Write ``proposer.onnx`` and ``namer.onnx``, calibrated on the held-out rooms' first half."""
+    """Write the networks that a run has trained; names are calibrated on held-out rooms."""
     out.mkdir(parents=True, exist_ok=True)
+    for name, write in (
+        ("proposer", _write_proposer),
+        ("refiner", _write_refiner),
+        ("namer", _write_namer),
+    ):
+        if (run / f"{name}.pt").exists():
+            write(torch.load(run / f"{name}.pt", weights_only=True), frames, out / f"{name}.onnx")
+
+
+def _write_proposer(weights: Mapping[str, Tensor], frames: Path, path: Path) -> None:
     proposer = Proposer().eval()
-    proposer.load_state_dict(torch.load(run / "proposer.pt", weights_only=True))
+    proposer.load_state_dict(weights)
     _write(
         proposer,
         (torch.zeros(1, 4, PADDED, WIDTH),),
-        out / "proposer.onnx",
+        path,
         ["rgbd"],
         ["objectness", "sides", "weights", "prototypes"],
         {"rgbd": {2: "height", 3: "width"}},
         {"network": "proposer"},
     )
+
+
+def _write_refiner(weights: Mapping[str, Tensor], frames: Path, path: Path) -> None:
+    refiner = Refiner().eval()
+    refiner.load_state_dict(weights)
+    _write(
+        refiner,
+        (torch.zeros(2, 5, 64, 64), torch.zeros(2, 5)),
+        path,
+        ["crop", "measures"],
+        ["mask", "quality"],
+        {"crop": {0: "n"}, "measures": {0: "n"}},
+        {"network": "refiner"},
+    )
+
+
+def _write_namer(weights: Mapping[str, Tensor], frames: Path, path: Path) -> None:
     namer = Namer(len(CLASSES)).eval()
-    namer.load_state_dict(torch.load(run / "namer.pt", weights_only=True))
+    namer.load_state_dict(weights)
     looks = looks_of(frames / "held-out")
     half = len(looks[2]) // 2
     first = (looks[0][:half], looks[1][:half], looks[2][:half])
     _write(
         _Named(namer).eval(),
         (torch.zeros(2, 5, 64, 64), torch.zeros(2, 4)),
-        out / "namer.onnx",
+        path,
         ["crop", "measures"],
         ["embedding", "logits"],
         {"crop": {0: "n"}, "measures": {0: "n"}},

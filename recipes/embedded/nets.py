@@ -2,8 +2,8 @@
 
 The proposer finds things of any kind: a residual network with a top-down path, one prediction
 level at stride 4, boxes as distances to the sides (after FCOS, Tian et al. 2019) and masks as sums
-of prototypes (after YOLACT, Bolya et al. 2019). The refiner looks at each proposal again, closely, draws
-its mask anew and says how good it is. The namer says what a crop shows.
+of prototypes (after YOLACT, Bolya et al. 2019). The refiner looks at each proposal again, closely,
+draws its mask anew and says how good it is. The namer says what a crop shows.
 """
 
 from __future__ import annotations
@@ -91,9 +91,10 @@ class Proposer(nn.Module):
 class Refiner(nn.Module):
     """A crop with a rough mask to a better mask and how well that will fit.
 
-    Input: ``[N, 5, 64, 64]`` RGB, rough mask, depth relative to the thing; ``[N, 5]`` log width, log
-    height in metres, whether it is cut off, whether there is depth, the proposal's objectness
-    logit. Output: mask logits ``[N, 32, 32]`` over the crop, and the logit of the mask's IoU ``[N]``.
+    Input: ``[N, 5, 64, 64]`` RGB, rough mask, depth relative to the thing; ``[N, 5]`` log width,
+    log height in metres, whether it is cut off, whether there is depth, half the proposal's
+    objectness logit. Output: mask logits ``[N, 32, 32]`` over the crop, and the logit of the mask's
+    IoU ``[N]``.
     """
 
     def __init__(self, widths: tuple[int, ...] = (16, 32, 64)) -> None:

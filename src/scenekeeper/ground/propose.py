@@ -194,7 +194,7 @@ def mask_iou(
     return shared / (np.count_nonzero(a) + np.count_nonzero(b) - shared)
 
 
-def _cell(at: NDArray[np.float64], n: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+def _cell(at: NDArray[np.floating], n: int) -> tuple[NDArray[np.intp], NDArray[np.floating]]:
     inside = np.clip(at, 0, n - 1.001)
     first = inside.astype(np.intp)
     return first, inside - first

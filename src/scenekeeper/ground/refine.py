@@ -67,7 +67,6 @@ def refine(
     kept = _distinct([drawings[i] for i in good], config.overlap)
     at = [good[i] for i in kept]
     rows = order[at]
-    boxes = np.array([_around(*drawings[i]) for i in at], np.float32).reshape(-1, 4)
     places = np.array([drawings[i][1] for i in at], np.int64).reshape(-1, 4)
     masks = tuple(drawings[i][0] for i in at)
     better = Proposals(places.astype(np.float32), score[rows].astype(np.float32), masks, places)

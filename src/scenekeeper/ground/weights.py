@@ -39,7 +39,7 @@ class Network:
 
 @cache
 def load(name: str, folder: Path = FOLDER) -> Network:
-    """Open ``proposer`` or ``namer``.
+    """Open ``proposer``, ``refiner`` or ``namer``.
 
     Raises:
         ModelError: the file is missing, damaged, or of another version.

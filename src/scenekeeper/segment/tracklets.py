@@ -150,7 +150,7 @@ def _expected(going: Sequence[_Open], seen: Seen, step: Float) -> tuple[Float, F
     box, depth = np.array([t.box for t in going]), np.array([t.depth for t in going])
     point = np.array([t.point for t in going])
     known = np.isfinite(point[:, 0]) & seen.placed
-    for m in np.flatnonzero(~known):
+    for m in np.flatnonzero(~known).tolist():
         going[m].box = going[m].box + np.tile(step, 2)  # keeps up while it is out of sight
         box[m] = going[m].box
     if known.any():
