@@ -47,6 +47,12 @@ def test_several_recordings_are_written_into_one_folder(tmp_path: Path, format: 
     assert len(set(done.notes)) == len(done.notes)
 
 
+def test_pictures_that_become_jpeg_in_mcap_are_told(tmp_path: Path) -> None:
+    done = write_recording(made.robot(2), "mcap", tmp_path / "run.mcap")
+    assert len(done.notes) == 1 and "'/wrist/rgb'" in done.notes[0] and "JPEG" in done.notes[0]
+    assert write_recording(made.alone(made.robot(2)), "mcap", done.path).notes == ()
+
+
 @pytest.mark.parametrize("format", ONE_AFTER_THE_OTHER)
 def test_a_recording_that_cannot_be_read_leaves_nothing(tmp_path: Path, format: str) -> None:
     class Broken(made.Stored):

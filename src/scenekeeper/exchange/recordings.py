@@ -7,7 +7,7 @@ or not at all, and notes on what the format could not hold.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -111,10 +111,21 @@ def write_recording(recording: Recording, format: str, path: Path) -> Exported:
     if found.many:
         written: Exported = module.write_recordings([recording], path)
         return written
-    done: Exported | Path = module.write_recording(recording, path)
-    if isinstance(done, Exported):
-        return done
-    return Exported(done, sum(len(view.rgb) for view in recording.views), 0)
+    if format == "mcap":
+        notes = tuple(_made_of_jpeg(recording))
+        module.write_recording(recording, path)
+        return Exported(path, sum(len(view.rgb) for view in recording.views), 0, notes)
+    done: Exported = module.write_recording(recording, path)
+    return done
+
+
+def _made_of_jpeg(recording: Recording) -> Iterator[str]:
+    for view in recording.views:
+        if len(view.rgb) and view.rgb.source.encoded(0) is None:
+            yield (
+                f"Camera {view.camera.name!r}: its pictures have no files of their own and become"
+                " JPEG of quality 95."
+            )
 
 
 def write_recordings(
