@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from scenekeeper import cli, labeling, open_dataset
+from scenekeeper import cli, labeling, open_dataset, open_recording, open_recordings
+from scenekeeper.exchange.recordings import write_recordings
 from scenekeeper.simulate import write_tabletop
+from tests.exchange import made_recordings
 
 Run = Callable[[str], tuple[int, str, str]]
 
@@ -123,6 +125,9 @@ def test_a_name_holds_in_every_frame_until_it_is_taken_back(run: Run) -> None:
         ("export room.sk coco out.json --purpose safety", "a person has to verify labels first"),
         ("convert room room.sk", "is in the way"),
         ("convert nothing out.mcap", "nothing"),
+        ("convert room out", "one of mcap, rgbd, hdf5, lerobot, rlds"),
+        ("convert room out --format avi", "no recording format 'avi'"),
+        ("convert room out.mcap --format rlds", "ends like mcap, but is to be rlds"),
     ],
 )
 def test_a_mistake_is_one_line_that_says_what_to_do(run: Run, line: str, said: str) -> None:
@@ -180,6 +185,45 @@ def test_a_converted_recording_gives_the_same_labels(run: Run, tmp_path: Path) -
     assert [o["frames"] for o in first] == [o["frames"] for o in second]
 
 
+@pytest.mark.parametrize(
+    ("out", "options"),
+    [
+        ("room.hdf5", ""),
+        ("room.h5", "--format hdf5"),
+        ("room-tum", "--format rgbd"),
+        ("room-lerobot", "--format lerobot"),
+        ("room-rlds", "--format rlds"),
+    ],
+)
+def test_a_recording_is_converted_into_every_format(
+    run: Run, home: Path, tmp_path: Path, out: str, options: str
+) -> None:
+    pytest.importorskip("h5py", reason="HDF5 needs the extra 'hdf5'")
+    target = tmp_path / out
+    told = parsed(run(f"convert room {target} {options} --json -q"))
+    before, after = open_recording(home / "room"), open_recording(target)
+    assert told["bytes"] > 10_000 and told["path"] == str(target) and told["frames"] == 24
+    assert after.views[0].rgb.t_ns.tolist() == before.views[0].rgb.t_ns.tolist()
+    assert (after.views[0].depth is None) == (before.views[0].depth is None)
+
+
+def test_all_episodes_of_a_dataset_are_converted_together_or_one_by_one(
+    run: Run, tmp_path: Path
+) -> None:
+    episodes, files, again = (tmp_path / name for name in ("rlds", "files", "again"))
+    made = [made_recordings.robot(3, "a"), made_recordings.robot(4, "b")]
+    write_recordings(made, "rlds", episodes)
+    told = parsed(run(f"convert {episodes} {files} --format mcap --json -q"))
+    assert {p.name for p in files.iterdir()} == {"a.mcap", "b.mcap"}
+    assert told["bytes"] == sum(p.stat().st_size for p in files.iterdir())
+    code, out, err = run(f"convert {episodes} {again} --format lerobot")
+    assert code == 0 and f"{again}: " in out and "7 frames" in out and "\n  " in out, err
+    assert [len(r.views[0].rgb) for r in open_recordings(again)] == [3, 4]
+    code, out, err = run(f"convert {episodes} {tmp_path / 'one.mcap'}")
+    assert code == 2 and f"Name one: {episodes}#a" in err
+    assert parsed(run(f"convert {episodes}#b {tmp_path / 'one.mcap'} --json"))["frames"] == 8
+
+
 def test_demo_simulates_labels_and_scores_a_home(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("numba", reason="the renderer needs the extra 'simulate'")
     told = parsed(run(f"demo {tmp_path / 'demo'} --seconds 1 --json -q"))
@@ -203,11 +247,23 @@ def test_simulated_homes_are_labelled_and_judged(run: Run, tmp_path: Path) -> No
     assert any(d["name"] == "recall at IoU .5" and d["second"] == 1 for d in differences)
 
 
+def test_a_dataset_of_simulated_episodes_is_labelled_and_judged(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("numba", reason="the renderer needs the extra 'simulate'")
+    out, found = tmp_path / "made", tmp_path / "found.sk"
+    options = "--rooms 2 --seconds 1 --fps 5 --size 160x120 --format lerobot"
+    code, said, _ = run(f"simulate {out} {options} -q")
+    assert code == 0 and f"2 recordings in {out / 'lerobot'}, the truth" in said
+    assert f"label:  scenekeeper label {out / 'lerobot'} --into" in said
+    parsed(run(f"label {out / 'lerobot'} --into {found} --json -q"))
+    assert parsed(run(f"evaluate {found} --truth {out} --json"))["frames"] == 12
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
         ("simulate x --size 640", "is not two numbers"),
         ("simulate x --format avi", "no recording format 'avi'"),
+        ("simulate x --format lerobot --size 97x72", "Give even sides"),
         ("evaluate none.sk", "say what is true"),
         ("evaluate none.sk --truth none.sk", "there is no labelled dataset here"),
         ("evaluate none.sk --truth none.sk --split home", "not NAME=GLOB"),

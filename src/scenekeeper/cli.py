@@ -150,7 +150,9 @@ def simulate(
     out: Annotated[Path, typer.Argument(help="Folder to write to.")],
     rooms: Annotated[int, typer.Option(min=1, help="How many homes.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Of the first home.")] = 0,
-    format: Annotated[str, typer.Option(help="mcap or rgbd.")] = "mcap",
+    format: Annotated[
+        str, typer.Option(help="mcap, rgbd, hdf5; lerobot or rlds, one dataset of all.")
+    ] = "mcap",
     path: Annotated[
         Literal["drive", "orbit", "wrist"],
         typer.Option(help="On a mobile base, by hand, or on an arm that moves something."),
@@ -172,6 +174,7 @@ def simulate(
     \b
     scenekeeper simulate test/ --rooms 3 --seed 7
     scenekeeper simulate visits/ --visits 2 --format rgbd
+    scenekeeper simulate episodes/ --rooms 20 --format lerobot
     scenekeeper evaluate labels.sk --truth visits/truth.sk
     """
     from scenekeeper import verbs
@@ -197,8 +200,10 @@ def simulate(
     if json:
         _print_json({"recordings": [str(p) for p in made], "truth": str(out / "truth.sk")})
     else:
-        print(f"{len(made)} recordings in {out}, the truth about them in {out / 'truth.sk'}")
-        print(f"label one:  scenekeeper label {shlex.quote(str(made[0]))} --into labels.sk")
+        where = made[0] if len(made) < rooms * visits else out
+        print(f"{rooms * visits} recordings in {where}, the truth about them in {out / 'truth.sk'}")
+        one = "label one" if len(made) > 1 else "label"
+        print(f"{one}:  scenekeeper label {shlex.quote(str(made[0]))} --into labels.sk")
 
 
 @app.command()
@@ -387,22 +392,34 @@ def export(
 @app.command()
 def convert(
     recording: Annotated[str, typer.Argument(help="Any recording that can be labelled.")],
-    out: Annotated[Path, typer.Argument(help="The MCAP file to make.")],
+    out: Annotated[Path, typer.Argument(help="File or folder to make.")],
+    format: Annotated[
+        str | None,
+        typer.Option(help="mcap, rgbd, hdf5, lerobot or rlds; by the suffix of OUT by default."),
+    ] = None,
     json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Write a recording as MCAP; pictures are copied byte for byte.
+    """Write recordings in another format; pictures that are files are copied byte for byte.
 
     \b
     scenekeeper convert kitchen/ kitchen.mcap
+    scenekeeper convert day1.mcap episode.hdf5             ALOHA, ACT
+    scenekeeper convert g1_dataset rlds/ --format rlds     every episode, one dataset
+    scenekeeper convert g1_dataset days/ --format mcap     one file per episode
     """
     from scenekeeper import verbs
 
-    path = verbs.convert(recording, out)
-    size = path.stat().st_size
+    with _progress(json, quiet) as progress:
+        done = verbs.convert(recording, out, format, say=progress.say)
+    size = _size(done.path)
     if json:
-        _print_json({"path": str(path), "bytes": size})
-    else:
-        print(f"{path}: {size / 1e6:.1f} MB")
+        facts = {"path": str(done.path), "bytes": size, "frames": done.frames}
+        _print_json({**facts, "notes": list(done.notes)})
+        return
+    print(f"{done.path}: {size / 1e6:.1f} MB, {done.frames} frames")
+    for note in done.notes:
+        print(f"  {note}")
 
 
 @app.command()
@@ -472,6 +489,12 @@ def _named_value(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except ValueError:
         return name, value
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all files of a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def _print_json(value: Any) -> None:

@@ -34,7 +34,10 @@ class Check:
         return asdict(self)
 
 
-_EXTRAS = (("rerun", "rerun", "export to Rerun", "pip install 'scenekeeper[rerun]'"),)
+_EXTRAS = (
+    ("rerun", "rerun", "export to Rerun", "pip install 'scenekeeper[rerun]'"),
+    ("h5py", "h5py", "HDF5 recordings (ALOHA, ACT)", "pip install 'scenekeeper[hdf5]'"),
+)
 
 
 def doctor() -> list[Check]:

@@ -127,19 +127,45 @@ def export(
     )
 
 
-def convert(recording: PathLike, out: PathLike) -> Path:
-    """Write any recording as an MCAP that Foxglove opens; pictures are copied, not re-encoded.
+def convert(
+    recording: PathLike,
+    out: PathLike,
+    format: str | None = None,
+    *,
+    say: Callable[[str], None] = lambda line: None,
+) -> Exported:
+    """Write any recording in another format; JPEG and PNG pictures are copied where it has files.
+
+    Args:
+        recording: a path, as :func:`scenekeeper.open_recordings` takes it.
+        out: a file named for ``mcap`` (``.mcap``) or ``hdf5`` (``.hdf5``, ``.h5``) gets the one
+            recording. A folder of ``lerobot`` or ``rlds`` gets all recordings as its episodes, of
+            ``rgbd`` the one recording; else it gets one file or folder for each. Must not exist.
+        format: one of :data:`scenekeeper.exchange.recordings.FORMATS`; by ``out`` when absent.
+        say: is told of every recording that is ready.
+
+    Returns:
+        What was written, and notes on what was left out.
 
     Raises:
+        ExportError: no such format, ``out`` exists or cannot be written, or the format cannot
+            hold the recordings.
         RecordingError: the recording cannot be opened or read.
     """
-    from scenekeeper.exchange.recording_mcap import write_recording
-    from scenekeeper.recording import open_recording
+    from scenekeeper.exchange import recordings
+    from scenekeeper.recording import open_recording, open_recordings
 
     target = Path(out)
     if target.exists():
         raise ScenekeeperError("is in the way", path=target, remedy="Choose another name.")
-    return write_recording(open_recording(recording), target)
+    wanted = recordings.format_of(target, format)
+    known = recordings.find_format(wanted)
+    if target.suffix.lower() in known.suffixes:
+        return recordings.write_recording(open_recording(recording), wanted, target)
+    opened = open_recordings(recording)
+    if len(opened) == 1 and not known.suffixes:
+        return recordings.write_recording(opened[0], wanted, target)
+    return recordings.write_recordings(opened, wanted, target, say)
 
 
 def simulate(
@@ -154,11 +180,12 @@ def simulate(
     """Write recordings of simulated homes, with the exact truth beside them.
 
     Args:
-        out: folder that gets the recordings and ``truth.sk``.
+        out: folder that gets ``truth.sk`` and one recording per visit; of ``lerobot`` and ``rlds``
+            one dataset of that name, an episode per visit.
         rooms: how many homes; their seeds follow one another.
         seed: of the first.
         format: ``mcap``, ``lerobot``, ``hdf5``, ``rlds`` or ``rgbd``.
-        say: is told of every recording that is ready.
+        say: is told of every recording that is ready, and of what the format cannot hold.
         scenario: fields of :class:`scenekeeper.simulate.produce.Scenario`.
 
     Raises:

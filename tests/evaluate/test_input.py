@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from scenekeeper.evaluate import evaluate
 from scenekeeper.evaluate.coco import read_coco
 from scenekeeper.evaluate.evaluation import judge
 from scenekeeper.evaluate.frames import on_common_frames
+from scenekeeper.evaluate.labelled import Labelled
 from tests.evaluate.made import labelled, mask_of
 
 GOOD: dict[str, Any] = {
@@ -179,6 +181,21 @@ def test_two_cameras_at_one_time_are_two_frames() -> None:
     paired = on_common_frames(found, truth)
     assert all(len(p.frames) == 2 and p.image.tolist() == [0, 1] for p in paired)
     assert judge(found, truth).value("right") == 1
+
+
+def test_sessions_of_a_labelled_folder_are_those_that_their_names_end_in() -> None:
+    things = [{"box": (10, 10, 50, 50), "image": 0}, {"box": (60, 10, 99, 50), "image": 1}]
+    side = labelled(*things, frames=2)
+
+    def named(*names: str) -> Labelled:
+        return replace(side, frames=tuple((name, 5) for name in names))
+
+    truth = named("home-1", "home-2")
+    paired = on_common_frames(named("my-test-home-2", "my-test-home-1"), truth)
+    assert [p.image.tolist() for p in paired] == [[1, 0], [0, 1]]
+    for unclear in (named("a-home-1", "b-home-1"), named("home-3", "home-4")):
+        with pytest.raises(DatasetError, match="no frame in common"):
+            on_common_frames(unclear, truth)
 
 
 def test_tracks_shake_only_within_a_camera_and_between_neighbours() -> None:

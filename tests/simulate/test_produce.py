@@ -9,8 +9,6 @@ import pytest
 
 from scenekeeper import masks
 from scenekeeper.errors import ScenekeeperError
-from scenekeeper.recording import open_recording
-from scenekeeper.recording.frames import frame_index, read_frames
 from scenekeeper.simulate.produce import TRUTH, Scenario, simulate, visits_of
 from scenekeeper.simulate.render import see
 from scenekeeper.simulate.truth import IDS, STRUCTURE_ID
@@ -38,29 +36,6 @@ def test_what_is_there_is_not_made_again(made: Path) -> None:
     before = {p: p.stat().st_mtime_ns for p in made.rglob("*.mcap")}
     simulate(made, [5], "mcap", SCENARIO)
     assert before == {p: p.stat().st_mtime_ns for p in made.rglob("*.mcap")}
-
-
-@pytest.mark.parametrize("format", ["mcap", "rgbd"])
-def test_a_recording_reads_back_as_it_was_simulated(tmp_path: Path, format: str) -> None:
-    path = simulate(tmp_path, [5], format, SCENARIO)[0]
-    visit, _ = visits_of(5, SCENARIO)[0]
-    frames = list(read_frames(r := open_recording(path), frame_index(r)))
-    simulated = visit.recording()
-    colors = simulated.views[0].rgb.source.read(range(len(visit.t_ns)))
-    assert [f.t_ns for f in frames] == visit.t_ns.tolist()
-    for row, (frame, color) in enumerate(zip(frames, colors, strict=True)):
-        assert np.array_equal(frame.rgb, color)
-        assert frame.depth == pytest.approx(visit.depth(row), abs=1e-4)
-        assert frame.T_world_camera == pytest.approx(visit.pose(row), abs=1e-9)
-        assert frame.camera.intrinsics == pytest.approx(visit.camera.intrinsics)
-
-
-def test_joints_and_actions_are_recorded_at_their_own_rate(made: Path) -> None:
-    recording = open_recording(made / "home-00005-visit-1.mcap")
-    joints = recording.signals["/joint_states"]
-    assert "head_pan" in joints.names and len(joints) == 101
-    assert recording.signals["/action"].kind == "action"
-    assert recording.task == "look around the kitchen"
 
 
 def test_true_masks_are_the_renderers(made: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -48,12 +48,22 @@ def on_common_frames(found: Labelled, truth: Labelled) -> tuple[Labelled, Labell
 def session_names(found: Labelled, truth: Labelled) -> dict[str, str]:
     """The truth's name of each session of the labels that has another one.
 
-    Sessions are paired by name; one session each is paired whatever the names.
+    Sessions are paired by name. Where no name is on both sides, one session each is paired whatever
+    the names, several by what the name ends in: a folder of files is labelled as ``FOLDER-FILE``.
     """
-    sessions = [{s for s, _ in side.frames} for side in (found, truth)]
-    if not sessions[0] & sessions[1] and len(sessions[0]) == len(sessions[1]) == 1:
-        return {sessions[0].pop(): sessions[1].pop()}
-    return {}
+    ours, theirs = ({s for s, _ in side.frames} for side in (found, truth))
+    if ours & theirs:
+        return {}
+    if len(ours) == len(theirs) == 1:
+        return {ours.pop(): theirs.pop()}
+    pairs = {s: end for s in ours if (end := _known_end(s, theirs)) is not None}
+    return pairs if len(set(pairs.values())) == len(pairs) else {}
+
+
+def _known_end(name: str, known: Collection[str]) -> str | None:
+    """The longest part of a name after a dash that is known."""
+    ends = (name[k + 1 :] for k, letter in enumerate(name) if letter == "-")
+    return next((end for end in ends if end in known), None)
 
 
 def of_sessions(side: Labelled, wanted: Sequence[str]) -> Labelled:

@@ -179,8 +179,9 @@ def _write_views(
         yield from steps.notes
         key = f"{IMAGES}/{name}"
         if compress:
+            bare = view.rgb.source.encoded(0) is None  # asked beside its use: it may be rendered
             lengths[name] = _write_files(output, key, view, steps.rgb.row)
-            if view.rgb.source.encoded(0) is None:
+            if bare:
                 yield (
                     f"Camera {view.camera.name!r}: its pictures had no files of their own and"
                     " became JPEG; only written as pixels they keep every bit."

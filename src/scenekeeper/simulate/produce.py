@@ -1,20 +1,28 @@
 """Simulated visits as files: recordings in a real format, and their truth beside them.
 
-In: rooms, seeds, a format. Out: a folder with one recording per visit and ``truth.sk``.
+In: rooms, seeds, a format. Out: a folder with one recording per visit, or one dataset with an
+episode per visit, and ``truth.sk``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scenekeeper.errors import ScenekeeperError
-from scenekeeper.exchange.recordings import FORMATS, write_recording_as
-from scenekeeper.recording import open_recording
+from scenekeeper.exchange.recordings import (
+    find_format,
+    write_recording,
+    write_recordings,
+)
+from scenekeeper.recording import Recording, open_recordings
+from scenekeeper.recording.frames import frame_index
 from scenekeeper.simulate.changes import CHANGE_KINDS, Change, ChangeKind, change
 from scenekeeper.simulate.families import NOUNS
 from scenekeeper.simulate.home import Home, RoomKind, furnish
@@ -22,7 +30,7 @@ from scenekeeper.simulate.motion import Motion, drive, orbit
 from scenekeeper.simulate.reach import reach
 from scenekeeper.simulate.robot import CAMERA_DEGREES, GRIPPER
 from scenekeeper.simulate.sensor import Sensor
-from scenekeeper.simulate.session import Visit, pinhole
+from scenekeeper.simulate.session import EPOCH_NS, Visit, pinhole
 from scenekeeper.simulate.truth import write_truth
 from scenekeeper.store import Dataset
 from scenekeeper.vocabulary import FILE as VOCABULARY
@@ -149,36 +157,106 @@ def simulate(
     What is there already is not made again, so an interrupted run continues.
 
     Args:
-        out: folder that gets one recording per visit and ``truth.sk``.
+        out: folder that gets ``truth.sk`` and one recording per visit; of ``lerobot`` and ``rlds``
+            one dataset of that name, an episode per visit.
         seeds: one home per seed.
-        format: ``mcap``, ``lerobot``, ``hdf5``, ``rlds`` or ``rgbd``.
+        format: one of :data:`~scenekeeper.exchange.recordings.FORMATS`.
         scenario: what to simulate.
-        say: is told of every recording that is ready.
+        say: is told of every recording that is ready, and once of what the format cannot hold.
 
     Returns:
-        The recordings.
+        The recordings, or the one dataset.
 
     Raises:
-        ScenekeeperError: no such format, or the folder cannot be written.
+        ScenekeeperError: no such format, it cannot hold the scenario, other recordings are there,
+            or the folder cannot be written.
     """
-    if format not in FORMATS:
-        raise ScenekeeperError(
-            f"no recording format {format!r}", remedy=f"There are: {', '.join(FORMATS)}."
-        )
+    scenario = scenario or Scenario()
+    known = find_format(format)
+    _check_fits(format, scenario)
     out.mkdir(parents=True, exist_ok=True)
     truth = Dataset.create(out / TRUTH)
     write_vocabulary(NOUNS, out / TRUTH / VOCABULARY)
+    say_once = lru_cache(maxsize=None)(say)
+    if known.many:
+        homes = [visits_of(seed, scenario) for seed in seeds]
+        visits = [visit for home in homes for visit, _ in home]
+        episodes = iter(_write_together(visits, format, out / format, say_once))
+        for home in homes:
+            _write_truth(truth, home, [next(episodes) for _ in home], say)
+        return [out / format]
     paths = []
     for seed in seeds:
-        before: Visit | None = None
-        for visit, changes in visits_of(seed, scenario or Scenario()):
-            path = out / (visit.name + FORMATS[format])
-            if not path.exists():
-                write_recording_as(visit.recording(), format, path)
-            if not truth.current(visit.name):
-                written = open_recording(path)
-                write_truth(truth, visit, written, before, changes)
-            say(f"{path.name}: {len(visit.t_ns)} frames, {len(visit.home.things)} things")
-            paths.append(path)
-            before = visit
+        home = visits_of(seed, scenario)
+        here = [out / (visit.name + known.suffix) for visit, _ in home]
+        pairs = zip(home, here, strict=True)
+        written = [_write(visit, format, path, say_once) for (visit, _), path in pairs]
+        _write_truth(truth, home, written, say)
+        paths += here
     return paths
+
+
+def _check_fits(format: str, scenario: Scenario) -> None:
+    """LeRobot's video must hold every frame of the truth, at its time and in full."""
+    width, height = scenario.size
+    if format == "lerobot" and (width % 2 or height % 2 or scenario.fps % 1):
+        raise ScenekeeperError(
+            f"LeRobot's video cannot hold {width}x{height} pixels at {scenario.fps} frames/s",
+            remedy="Give even sides and a whole number of frames a second, or another format.",
+        )
+
+
+def _write(visit: Visit, format: str, path: Path, say: Callable[[str], None]) -> Recording:
+    """A visit as a file or folder of its own, unless it is there; read back."""
+    if not path.exists():
+        for note in write_recording(visit.recording(), format, path).notes:
+            say(f"{format}: {note}")
+    return _read(path, 1)[0]
+
+
+def _write_together(
+    visits: Sequence[Visit], format: str, path: Path, say: Callable[[str], None]
+) -> list[Recording]:
+    """Visits as the episodes of one dataset, unless it is there; read back."""
+    if not path.exists():
+        recordings = [visit.recording() for visit in visits]
+        for note in write_recordings(recordings, format, path).notes:
+            say(f"{format}: {note}")
+    return _read(path, len(visits))
+
+
+def _read(path: Path, n: int) -> list[Recording]:
+    found = open_recordings(path)
+    if len(found) != n:
+        raise _in_the_way(path, f"holds {len(found)} recordings, not {n}")
+    return found
+
+
+def _write_truth(
+    truth: Dataset,
+    home: Sequence[tuple[Visit, tuple[Change, ...]]],
+    written: Sequence[Recording],
+    say: Callable[[str], None],
+) -> None:
+    """The truth about the visits to one home, under the names of their recordings."""
+    before: tuple[str, Visit] | None = None
+    for (visit, changes), recording in zip(home, written, strict=True):
+        marks, found = _marks(visit.recording()), _marks(recording)
+        if marks.shape != found.shape or not np.allclose(marks, found, rtol=0, atol=1e-6):
+            raise _in_the_way(recording.path, f"{recording.name} is of another simulation")
+        if not truth.current(recording.name):
+            write_truth(truth, visit, recording, before, changes)
+        say(f"{recording.name}: {len(visit.t_ns)} frames, {len(visit.home.things)} things")
+        before = recording.name, visit
+
+
+def _marks(recording: Recording) -> NDArray[np.float64]:
+    """When and where the frames were taken, ``[N, 4]`` seconds and metres: tells homes apart."""
+    index = frame_index(recording)
+    poses = [(pose or [np.nan] * 3)[:3] for pose in index["pose"].to_pylist()]
+    seconds = (index["t_ns"].to_numpy() - EPOCH_NS) / 1e9
+    return np.column_stack((seconds, np.array(poses, np.float64).reshape(-1, 3)))
+
+
+def _in_the_way(path: Path, problem: str) -> ScenekeeperError:
+    return ScenekeeperError(problem, path=path, remedy="Choose another folder, or remove it.")

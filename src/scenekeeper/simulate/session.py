@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -91,13 +91,10 @@ class Visit:
         """When the visit begins."""
         return EPOCH_NS + self.day * DAY_NS
 
-    @cached_property
+    @property
     def scene(self) -> Scene:
         """The home, ready to be drawn, with what moves as it was at first."""
-        moving = [m.part for m in self.motion.moving]
-        instances = {part.instance for part in moving} - {0}
-        still = [part for part in self.home.parts() if part.instance not in instances]
-        return assemble([*still, *moving], textures(self.textures))
+        return _scene(self)
 
     def scene_at(self, ns: int) -> Scene:
         """The home with what moves where it is, so many nanoseconds after the visit began."""
@@ -109,10 +106,10 @@ class Visit:
         """The home as it is in one picture."""
         return self.scene_at(int(self.t_ns[row]) - self.start_ns)
 
-    @cached_property
+    @property
     def lighting(self) -> Lighting:
         """The home's lamps and shadows, as they are at first."""
-        return light(self.scene, self.home.lamps, self.home.ambient)
+        return _lighting(self)
 
     def lighting_of(self, row: int) -> Lighting:
         """The home's lamps and shadows in one picture."""
@@ -201,6 +198,32 @@ class Visit:
         return digest.hexdigest()[:16]
 
 
+# A visit is small and its scene is not, so a dataset of many visits keeps those of the last ones.
+# Writers ask for one picture up to three times in a row: whether there is a file, and for it.
+
+
+@lru_cache(maxsize=2)
+def _scene(visit: Visit) -> Scene:
+    moving = [m.part for m in visit.motion.moving]
+    instances = {part.instance for part in moving} - {0}
+    still = [part for part in visit.home.parts() if part.instance not in instances]
+    return assemble([*still, *moving], textures(visit.textures))
+
+
+@lru_cache(maxsize=2)
+def _lighting(visit: Visit) -> Lighting:
+    return light(visit.scene, visit.home.lamps, visit.home.ambient)
+
+
+@lru_cache(maxsize=2)
+def _jpeg(visit: Visit, row: int) -> bytes:
+    pixels = np.ascontiguousarray(visit.rgb(row))
+    data: bytes = simplejpeg.encode_jpeg(
+        pixels, JPEG_QUALITY, colorspace="RGB", colorsubsampling="420"
+    )
+    return data
+
+
 @dataclass(frozen=True, eq=False)
 class _Color:
     """Pictures as JPEG files that exist once they are looked at."""
@@ -215,11 +238,7 @@ class _Color:
             yield simplejpeg.decode_jpeg(self.encoded(row).data, colorspace="RGB")
 
     def encoded(self, row: int) -> Encoded:
-        pixels = np.ascontiguousarray(self.visit.rgb(row))
-        data = simplejpeg.encode_jpeg(
-            pixels, JPEG_QUALITY, colorspace="RGB", colorsubsampling="420"
-        )
-        return Encoded(data, "jpeg")
+        return Encoded(_jpeg(self.visit, row), "jpeg")
 
 
 @dataclass(frozen=True, eq=False)

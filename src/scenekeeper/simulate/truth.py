@@ -57,7 +57,7 @@ def write_truth(
     dataset: Dataset,
     visit: Visit,
     recording: Recording,
-    before: Visit | None = None,
+    before: tuple[str, Visit] | None = None,
     changes: Sequence[Change] = (),
 ) -> None:
     """Add the exact labels of one visit to a dataset.
@@ -65,8 +65,9 @@ def write_truth(
     Args:
         dataset: where to.
         visit: what was simulated.
-        recording: the recording that was written of it, whose frames the labels are for.
-        before: the visit before it.
+        recording: the recording that was written of it, whose frames the labels are for, and
+            whose name the session gets.
+        before: the visit before it, and the name of its session.
         changes: what was done to the home between the two.
     """
     index = frame_index(recording)
@@ -79,10 +80,10 @@ def write_truth(
         tuple(view.camera for view in recording.views),
         clips,
         recording.task,
-        ("ground truth of a simulation", *_notes(visit)),
+        (f"ground truth of a simulation, {visit.name}", *_notes(visit)),
     )
     dataset.add_session(info, index, signal_rows(recording))
-    seen = _Seen({}, {}, {}, {})
+    seen = _Seen(info.name, {}, {}, {}, {})
     for k in range(info.n_clips):
         clip = info.clip(k)
         frames = [_labels(visit, row, seen) for row in range(clip.start, clip.stop)]
@@ -93,7 +94,7 @@ def write_truth(
         "objects": pa.Table.from_pylist(_objects(visit, seen), OBJECTS),
         "relations": pa.Table.from_pylist(_relations(visit, seen), RELATIONS),
         "captions": pa.Table.from_pylist(_captions(visit, seen), CAPTIONS),
-        "changes": pa.Table.from_pylist(_changes(visit, before, changes), CHANGES),
+        "changes": pa.Table.from_pylist(_changes(info.name, visit, before, changes), CHANGES),
     }
     for name, table in rows.items():
         dataset.write_segment(_unique(table, visit.home), name, RUN, info.name)
@@ -125,12 +126,14 @@ class _Seen:
     """What has come into view so far.
 
     Attributes:
+        session: of the recording.
         frames: per object id the frames that show it.
         pixels: per object id the pixels that each of these frames shows.
         ids: per frame the ids of what it shows.
         times: per frame its time.
     """
 
+    session: str
     frames: dict[int, list[int]]
     pixels: dict[int, list[int]]
     ids: dict[int, list[int]]
@@ -254,7 +257,7 @@ def _object(visit: Visit, id: int, seen: _Seen) -> dict[str, object]:
         center, extent, R = _structure_box(visit.home, kind)
         rgb = np.full(3, 0.7)
     return {
-        "session": visit.name,
+        "session": seen.session,
         "object": id,
         "track": id,
         "phrase": _phrase(visit.home, id),
@@ -304,7 +307,7 @@ def _relations(visit: Visit, seen: _Seen) -> Rows:
     ]
     return [
         {
-            "session": visit.name,
+            "session": seen.session,
             "subject": a,
             "predicate": how,
             "object": b,
@@ -345,7 +348,7 @@ def _captions(visit: Visit, seen: _Seen) -> Rows:
         text = ", ".join(parts) if parts else "nothing but floor and walls"
         rows.append(
             {
-                "session": visit.name,
+                "session": seen.session,
                 "frame_id": row,
                 "t_ns": seen.times[row],
                 "text": text,
@@ -367,19 +370,22 @@ def _held(visit: Visit, row: int) -> set[int]:
     return out - {GRIPPER}
 
 
-def _changes(visit: Visit, before: Visit | None, changes: Sequence[Change]) -> Rows:
+def _changes(
+    session: str, visit: Visit, before: tuple[str, Visit] | None, changes: Sequence[Change]
+) -> Rows:
     if before is None:
         return []
+    since, earlier = before
     rows = []
     for c in changes:
-        old = None if c.kind == "added" else before.home.thing(c.thing)
+        old = None if c.kind == "added" else earlier.home.thing(c.thing)
         now = None if c.kind == "taken" else visit.home.thing(c.new_thing or c.thing)
         known = old or now
         assert known is not None
         rows.append(
             {
-                "session": visit.name,
-                "since": before.name,
+                "session": session,
+                "since": since,
                 "kind": c.kind,
                 "object": c.thing,
                 "new_object": c.new_thing,
