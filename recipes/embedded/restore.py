@@ -1,4 +1,4 @@
-"""The shipped networks as trainable weights again: ``python -m recipes.embedded.restore FRAMES RUN``.
+"""The shipped networks trainable again: ``python -m recipes.embedded.restore FRAMES RUN``.
 
 Export folds every normalisation into the convolution before it. Here each gets one back with the
 statistics that a few training batches have, so that training goes on from what ships
@@ -18,14 +18,17 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from recipes.embedded.nets import Proposer
+from recipes.embedded.frames import CLASSES
+from recipes.embedded.nets import Namer, Proposer
 from recipes.embedded.samples import endless
+from recipes.embedded.train_namer import altered, looks_of
 from scenekeeper.ground.weights import FOLDER
 
 BATCHES = 8
+Batch = tuple[Tensor, ...]
 
 
-def restored(path: Path, network: nn.Module, batches: list[Tensor]) -> nn.Module:
+def restored(path: Path, network: nn.Module, batches: list[Batch]) -> nn.Module:
     """Weights of an exported file in a network of the same shape.
 
     Args:
@@ -45,12 +48,16 @@ def restored(path: Path, network: nn.Module, batches: list[Tensor]) -> nn.Module
                 conv.bias.copy_(values[names[2]])
             else:
                 norm.bias.copy_(values[names[2]])  # as made, it changes nothing else
+        for name, value in network.state_dict().items():
+            told = values.get(name, values.get(f"namer.{name}"))
+            if told is not None:
+                value.copy_(told)
         _take_statistics(network, [(c, n) for c, n in called if n is not None], batches)
     return network
 
 
 def _in_order(
-    network: nn.Module, batch: Tensor
+    network: nn.Module, batch: Batch
 ) -> Iterator[tuple[nn.Conv2d, nn.BatchNorm2d | None]]:
     """Convolutions as they run, each with the normalisation that follows it."""
     ran: list[nn.Module] = []
@@ -61,7 +68,7 @@ def _in_order(
         if isinstance(m, kinds)
     ]
     with torch.no_grad():
-        network(batch)
+        network(*batch)
     for hook in hooks:
         hook.remove()
     for module, after in zip(ran, [*ran[1:], None], strict=True):
@@ -70,7 +77,7 @@ def _in_order(
 
 
 def _take_statistics(
-    network: nn.Module, pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d]], batches: list[Tensor]
+    network: nn.Module, pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d]], batches: list[Batch]
 ) -> None:
     """Let normalisations normalise, and undo it by their own scale and offset."""
     sums = {conv: torch.zeros(3, conv.out_channels, dtype=torch.float64) for conv, _ in pairs}
@@ -82,7 +89,7 @@ def _take_statistics(
 
     hooks = [conv.register_forward_hook(add) for conv, _ in pairs]
     for batch in batches:
-        network(batch)
+        network(*batch)
     for hook in hooks:
         hook.remove()
     for conv, norm in pairs:
@@ -100,10 +107,16 @@ if __name__ == "__main__":
     parser.add_argument("frames", type=Path)
     parser.add_argument("run", type=Path)
     a = parser.parse_args()
-    inputs = [
-        torch.from_numpy(np.stack([s.x for s in batch]))
-        for batch in islice(endless(a.frames, 16, np.random.default_rng(0)), BATCHES)
-    ]
     a.run.mkdir(parents=True, exist_ok=True)
-    network = restored(FOLDER / "proposer.onnx", Proposer(), inputs)
-    torch.save(network.state_dict(), a.run / "restored.pt")
+    rng = np.random.default_rng(0)
+    frames: list[Batch] = [
+        (torch.from_numpy(np.stack([s.x for s in batch])),)
+        for batch in islice(endless(a.frames, 16, rng), BATCHES)
+    ]
+    proposer = restored(FOLDER / "proposer.onnx", Proposer(), frames)
+    torch.save(proposer.state_dict(), a.run / "proposer-shipped.pt")
+    looks, measures, _ = looks_of(next(iter(sorted(a.frames.glob("train-*")))))
+    rows = [np.sort(rng.choice(len(measures), 128, replace=False)) for _ in range(BATCHES)]
+    crops: list[Batch] = [altered(looks[r], measures[r], rng) for r in rows]
+    namer = restored(FOLDER / "namer.onnx", Namer(len(CLASSES)), crops)
+    torch.save(namer.state_dict(), a.run / "namer-shipped.pt")

@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recipes.embedded.frames import HEIGHT, WIDTH, Shard
+from scenekeeper.geometry import box_iou
 from scenekeeper.ground.prepare import proposer_input
+from scenekeeper.ground.propose import Proposals
 
 PADDED = 256
 """Rows of the input: the frame's and then nothing, for the network halves them five times."""
@@ -142,6 +144,28 @@ def targets(
     return objectness, owner, np.array(boxes, np.float32).reshape(-1, 4), inside
 
 
+def meant(found: Proposals, dense: NDArray[np.bool_], ids: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """``uint8 [N]`` the thing that each proposal is of; 0 = none."""
+    counts = np.bincount(ids.ravel(), minlength=256)
+    things = [i for i in np.flatnonzero(counts >= MIN_PIXELS) if i]
+    if not things:
+        return np.zeros(len(found), np.uint8)
+    masks = np.stack([ids == i for i in things])
+    boxes = np.array([_box(m) for m in masks], np.float32)
+    flat, true = (m.reshape(len(m), -1).astype(np.float32) for m in (dense, masks))
+    shared = flat @ true.T
+    iou = shared / np.maximum(flat.sum(1)[:, None] + true.sum(1)[None] - shared, 1)
+    fits = np.maximum(iou, box_iou(found.box_xyxy, boxes))
+    best = fits.argmax(1)
+    of = np.array(things, np.uint8)[best]
+    return np.where(fits[np.arange(len(of)), best] >= 0.4, of, 0).astype(np.uint8)
+
+
+def _box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+
+
 def batches(
     folders: Sequence[Path], size: int, queue: Any, seed: int
 ) -> None:  # pragma: no cover - runs in a process of its own
@@ -153,6 +177,7 @@ def batches(
 
 
 def endless(folder: Path, size: int, rng: np.random.Generator) -> Iterator[list[Sample]]:
+    """Batches of altered frames, drawn from all shards that are ready."""
     shards: list[Shard] = []
     while True:
         ready = sorted(folder.glob("train-*/facts.json"))

@@ -14,9 +14,8 @@ from pycocotools import mask as coco
 
 from recipes.embedded.frames import Shard
 from scenekeeper import masks as rle
-from scenekeeper.ground.look import look
-from scenekeeper.ground.propose import Proposals, ProposeConfig, propose
-from scenekeeper.ground.weights import load
+from scenekeeper.ground.propose import Proposals
+from scenekeeper.ground.stages import see
 from scenekeeper.naming import posterior
 
 MIN_SIDE = 16
@@ -26,7 +25,6 @@ MIN_SIDE = 16
 def score(frames: Path, most: int | None = None, with_depth: bool = True) -> dict[str, Any]:
     """Class-agnostic and named scores of single views; calibration; speed."""
     shard = Shard.load(frames / "held-out")
-    proposer, namer = load("proposer"), load("namer")
     rows, names, truths, top = [], [], [], []
     hits: list[tuple[float, bool]] = []
     sides: list[tuple[float, bool]] = []
@@ -36,10 +34,7 @@ def score(frames: Path, most: int | None = None, with_depth: bool = True) -> dic
         rgb = np.array(shard.rgb[row])
         depth = shard.depth[row].astype(np.float32) / 1000 if with_depth else None
         began = time.process_time()
-        found = propose(proposer, rgb, depth, ProposeConfig(min_score=0.05))
-        seen = look(
-            namer, rgb, depth, found.box_xyxy, found.dense(rgb.shape[:2]), _focal(shard, row)
-        )
+        found, seen = see(rgb, depth, _focal(shard, row))
         seconds += time.process_time() - began
         truth = _truth(shard, row)
         iou = _iou(found, truth, rgb.shape[:2])

@@ -17,7 +17,9 @@ from torch.nn import functional as F  # noqa: N812  (torch's own name for it)
 
 from recipes.embedded.frames import CLASSES, Shard
 from recipes.embedded.nets import Namer
+from recipes.embedded.samples import meant, view
 from scenekeeper.ground.prepare import crops, namer_input
+from scenekeeper.ground.stages import see
 
 STORED = 72
 """Crops are stored a little larger than the network's input, to be shifted and scaled."""
@@ -57,6 +59,31 @@ def _looks_of_frame(shard: Shard, row: int) -> Iterator[Looks]:
 def _box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+
+
+def found_looks_of(folder: Path, frames: int, seed: int) -> Looks:
+    """Crops, measures and classes of what the shipped networks find in a shard's altered frames."""
+    if not (folder / "found-class.npy").exists():
+        shard, rng = Shard.load(folder), np.random.default_rng([seed, 1])
+        rows = rng.permutation(len(shard))[:frames].tolist()
+        parts = [p for row in rows if (p := _found_in_frame(shard, row, rng)) is not None]
+        for name, index in (("crop", 0), ("measure", 1), ("class", 2)):
+            np.save(folder / f"found-{name}.npy", np.concatenate([p[index] for p in parts]))
+    crop = np.load(folder / "found-crop.npy", mmap_mode="r")
+    return crop, np.load(folder / "found-measure.npy"), np.load(folder / "found-class.npy")
+
+
+def _found_in_frame(shard: Shard, row: int, rng: np.random.Generator) -> Looks | None:
+    rgb, depth, ids, focal = view(shard, row, rng)
+    found, _ = see(rgb, depth, focal)
+    dense = found.dense(ids.shape)
+    nouns: dict[int, int] = shard.facts[row]["nouns"]  # type: ignore[assignment]
+    classes = np.array([nouns.get(int(i), -1) for i in meant(found, dense, ids)], np.int64)
+    good = classes >= 0
+    if not good.any():
+        return None
+    look, measure = crops(rgb, depth, found.box_xyxy[good], dense[good], focal, STORED)
+    return look, measure, classes[good]
 
 
 def altered(
@@ -131,12 +158,21 @@ def accuracy(model: Namer, looks: Looks, with_depth: bool = True) -> tuple[float
     return float(first / len(looks[2])), float(five / len(looks[2]))
 
 
-def train(frames: Path, out: Path, minutes: float, resume: Path | None) -> None:
+def train(
+    frames: Path,
+    out: Path,
+    minutes: float,
+    resume: Path | None,
+    found: int = 0,
+    most: float = LEARNING_RATE,
+) -> None:
     """Train for so many minutes of wall-clock time; ``out`` gets weights and the curve."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
-    shards = [looks_of(f.parent) for f in sorted(frames.glob("train-*/facts.json"))]
+    folders = [f.parent for f in sorted(frames.glob("train-*/facts.json"))]
+    shards = [looks_of(f) for f in folders]
+    shards += [found_looks_of(f, found, k) for k, f in enumerate(folders) if found]
     held_out = looks_of(frames / "held-out")
     classes = np.concatenate([s[2] for s in shards])
     where = np.concatenate([[(k, i) for i in range(len(s[2]))] for k, s in enumerate(shards)])
@@ -147,13 +183,13 @@ def train(frames: Path, out: Path, minutes: float, resume: Path | None) -> None:
     model = Namer(len(CLASSES)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if resume is not None:
         model.load_state_dict(torch.load(resume, weights_only=True))
-    optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=0.02)
+    optimizer = torch.optim.AdamW(model.parameters(), most, weight_decay=0.02)
     out.mkdir(parents=True, exist_ok=True)
     began, step, running, curve = time.time(), 0, 0.0, []
     while (progress := (time.time() - began) / (60 * minutes)) < 1:
         for group in optimizer.param_groups:
             falling = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
-            group["lr"] = LEARNING_RATE * min(1, (step + 1) / 100) * falling
+            group["lr"] = most * min(1, (step + 1) / 100) * falling
         rows = np.searchsorted(cumulative, rng.random(BATCH)).clip(0, len(classes) - 1)
         look = np.stack([shards[k][0][i] for k, i in where[rows]])
         measure = np.stack([shards[k][1][i] for k, i in where[rows]])
@@ -186,5 +222,7 @@ if __name__ == "__main__":
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument("--resume", type=Path)
+    parser.add_argument("--found", type=int, default=400, help="frames of each shard to look at")
+    parser.add_argument("--rate", type=float, default=LEARNING_RATE)
     a = parser.parse_args()
-    train(a.frames, a.out, a.minutes, a.resume)
+    train(a.frames, a.out, a.minutes, a.resume, a.found, a.rate)

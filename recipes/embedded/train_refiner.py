@@ -21,10 +21,9 @@ from torch.nn import functional as F  # noqa: N812  (torch's own name for it)
 
 from recipes.embedded.frames import Shard
 from recipes.embedded.nets import Refiner
-from recipes.embedded.samples import MIN_PIXELS, view
-from scenekeeper.geometry import box_iou
+from recipes.embedded.samples import meant, view
 from scenekeeper.ground.prepare import REFINED, crops, refiner_input
-from scenekeeper.ground.propose import Proposals, ProposeConfig, propose
+from scenekeeper.ground.propose import ProposeConfig, propose
 from scenekeeper.ground.weights import Network, load
 
 STORED = 72
@@ -64,7 +63,7 @@ def _looks_of_frame(
         return None
     dense = found.dense(ids.shape)
     look, measure = crops(rgb, depth, found.box_xyxy, dense, focal, STORED)
-    of = _meant(found, dense, ids)
+    of = meant(found, dense, ids)
     own = np.stack([ids == i if i else np.zeros_like(ids, np.bool_) for i in of])
     true, _ = crops(rgb, None, found.box_xyxy, own, focal, STORED)
     logit = np.log(found.score / (1 - found.score))[:, None]
@@ -72,30 +71,6 @@ def _looks_of_frame(
         np.concatenate((look, true[..., 3:4]), -1),
         np.concatenate((measure, logit, (of > 0)[:, None]), 1).astype(np.float32),
     )
-
-
-def _meant(
-    found: Proposals, dense: NDArray[np.bool_], ids: NDArray[np.uint8]
-) -> NDArray[np.uint8]:
-    """``uint8 [N]`` the thing that each proposal is of; 0 = none."""
-    counts = np.bincount(ids.ravel(), minlength=256)
-    things = [i for i in np.flatnonzero(counts >= MIN_PIXELS) if i]
-    if not things:
-        return np.zeros(len(found), np.uint8)
-    masks = np.stack([ids == i for i in things])
-    boxes = np.array([_box(m) for m in masks], np.float32)
-    flat, true = (m.reshape(len(m), -1).astype(np.float32) for m in (dense, masks))
-    shared = flat @ true.T
-    iou = shared / np.maximum(flat.sum(1)[:, None] + true.sum(1)[None] - shared, 1)
-    fits = np.maximum(iou, box_iou(found.box_xyxy, boxes))
-    best = fits.argmax(1)
-    of = np.array(things, np.uint8)[best]
-    return np.where(fits[np.arange(len(of)), best] >= 0.4, of, 0).astype(np.uint8)
-
-
-def _box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
 
 
 def altered(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scenekeeper.ground.prepare import crops, namer_input
+from scenekeeper.ground.prepare import namer_input
 from scenekeeper.ground.weights import Network
 
 Float32 = NDArray[np.float32]
@@ -30,20 +30,13 @@ class Looks:
     logits: Float32
 
 
-def look(
-    network: Network,
-    rgb: NDArray[np.uint8],
-    depth: Float32 | None,
-    boxes: Float32,
-    masks: NDArray[np.bool_],
-    focal: float,
-) -> Looks:
-    """Look at things in one picture (see :func:`scenekeeper.ground.prepare.crops`)."""
-    if not len(boxes):
+def look(network: Network, crops: NDArray[np.uint8], measures: Float32) -> Looks:
+    """Look at things (see :func:`scenekeeper.ground.prepare.crops`)."""
+    if not len(crops):
         empty = np.zeros((0, 1), np.float32)
         return Looks(empty, empty)
-    x, measures = namer_input(*crops(rgb, depth, boxes, masks, focal))
-    embedding, logits = network(crop=x, measures=measures)
-    known = measures[:, 3:] > 0
+    x, m = namer_input(crops, measures)
+    embedding, logits = network(crop=x, measures=m)
+    known = m[:, 3:] > 0
     temperature = np.where(known, *(network.facts["temperature"][k] for k in ("rgbd", "rgb")))
     return Looks(embedding, (logits / temperature).astype(np.float32))

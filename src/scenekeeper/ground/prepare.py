@@ -61,13 +61,12 @@ def crops(
     n = len(boxes)
     out = np.zeros((n, size, size, 5), np.uint8)
     measures = np.zeros((n, 4), np.float32)
-    flat = rgb.reshape(-1, 3)
     for k, (x0, y0, x1, y1) in enumerate(np.asarray(boxes, np.float64)):
         side = CONTEXT * max(x1 - x0, y1 - y0, 4.0)
         steps = (np.arange(size) + 0.5) / size - 0.5
         u = np.clip((x0 + x1) / 2 + side * steps - 0.5, 0, width - 1)
         v = np.clip((y0 + y1) / 2 + side * steps - 0.5, 0, height - 1)
-        out[k, ..., :3] = _bilinear(flat, u, v, width, height)
+        out[k, ..., :3] = _bilinear(rgb, u, v)
         rows, columns = np.rint(v).astype(np.intp), np.rint(u).astype(np.intp)
         near = np.ix_(rows, columns)
         mine = masks[k][near]
@@ -115,20 +114,26 @@ def refiner_input(
 
 
 def _bilinear(
-    flat: NDArray[np.uint8],
-    u: NDArray[np.float64],
-    v: NDArray[np.float64],
-    width: int,
-    height: int,
+    rgb: NDArray[np.uint8], u: NDArray[np.float64], v: NDArray[np.float64]
 ) -> NDArray[np.uint8]:
-    """Colour at the crossings of columns ``u`` and rows ``v``."""
-    i, j = u.astype(np.intp), v.astype(np.intp)
-    fu, fv = (u - i).astype(np.float32)[None, :, None], (v - j).astype(np.float32)[:, None, None]
-    i1, j1 = np.minimum(i + 1, width - 1), np.minimum(j + 1, height - 1)
+    """Colour at the crossings of ascending columns ``u`` and rows ``v``, ``uint8 [V, U, 3]``.
 
-    def at(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Float32:
-        return np.asarray(flat[rows[:, None] * width + columns[None]], np.float32)
+    Two products with small matrices of weights: first rows are mixed, then columns.
+    """
+    top, rows = _weights(v, rgb.shape[0])
+    left, columns = _weights(u, rgb.shape[1])
+    part = rgb[top : top + rows.shape[1], left : left + columns.shape[1]].astype(np.float32)
+    mixed = (rows @ part.reshape(len(part), -1)).reshape(len(v), -1, 3)
+    return np.rint(columns @ mixed).astype(np.uint8)
 
-    top = at(j, i) * (1 - fu) + at(j, i1) * fu
-    low = at(j1, i) * (1 - fu) + at(j1, i1) * fu
-    return np.rint(top * (1 - fv) + low * fv).astype(np.uint8)
+
+def _weights(at: NDArray[np.float64], n: int) -> tuple[int, Float32]:
+    """The first of n pixels that places between pixels need, and how much of each they take."""
+    first = at.astype(np.intp)
+    share = (at - first).astype(np.float32)
+    start, stop = int(first[0]), min(int(first[-1]) + 2, n)
+    out = np.zeros((len(at), stop - start), np.float32)
+    k = np.arange(len(at))
+    out[k, first - start] = 1 - share
+    out[k, np.minimum(first + 1, n - 1) - start] += share
+    return start, out

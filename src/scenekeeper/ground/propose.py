@@ -35,9 +35,9 @@ class ProposeConfig:
         most: boxes per frame.
     """
 
-    min_score: float = 0.2
+    min_score: float = 0.08
     overlap: float = 0.6
-    most: int = 100
+    most: int = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +124,10 @@ def propose(
     kept = np.flatnonzero(real)[_distinct(boxes[real], config.overlap)][: config.most]
     logits = np.tensordot(weights[:, v[kept], u[kept]].T, prototypes, 1)
     size = (height, width)
-    found = [drawn(m, (0.0, 0.0), CELL, b, size) for m, b in zip(logits, boxes[kept], strict=True)]
+    spreads = [
+        spread(m, (0.0, 0.0), CELL, b, size) for m, b in zip(logits, boxes[kept], strict=True)
+    ]
+    found = [(values > 0, place) for values, place in spreads]
     whole = np.array([m.any() for m, _ in found], np.bool_)
     return Proposals(
         boxes[kept][whole],
@@ -152,17 +155,17 @@ def _distinct(boxes: Float32, overlap: float) -> NDArray[np.intp]:
     return np.array(kept, np.intp)
 
 
-def drawn(
+def spread(
     logits: Float32,
     corner: tuple[float, float],
     cell: float,
-    box: Float32,
+    box: NDArray[np.floating],
     size: tuple[int, int],
-) -> tuple[NDArray[np.bool_], tuple[int, int, int, int]]:
-    """A grid of logits as a mask within a box, and where it lies.
+) -> tuple[NDArray[np.floating], tuple[int, int, int, int]]:
+    """A grid of values drawn out over the pixels of a box, and where these lie.
 
     Args:
-        logits: ``float32 [h, w]``, positive inside.
+        logits: ``float32 [h, w]``.
         corner: x and y of the grid's corner, pixels.
         cell: side of a cell, pixels.
         box: ``float32 [4]`` what is drawn, cut off at the picture's edges.
@@ -174,7 +177,7 @@ def drawn(
     j, fv = _cell((np.arange(y0, y1) + 0.5 - corner[1]) / cell - 0.5, logits.shape[0])
     top = logits[j][:, i] * (1 - fu) + logits[j][:, i + 1] * fu
     low = logits[j + 1][:, i] * (1 - fu) + logits[j + 1][:, i + 1] * fu
-    return top * (1 - fv[:, None]) + low * fv[:, None] > 0, (x0, y0, x1, y1)
+    return top * (1 - fv[:, None]) + low * fv[:, None], (x0, y0, x1, y1)
 
 
 def mask_iou(

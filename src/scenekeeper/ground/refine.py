@@ -6,16 +6,19 @@ scores that weigh both networks' words, and without those that turn out to be th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenekeeper.ground.prepare import CONTEXT, REFINED, refiner_input
-from scenekeeper.ground.propose import Proposals, drawn, mask_iou
+from scenekeeper.ground.propose import CELL, Proposals, mask_iou, spread
 from scenekeeper.ground.weights import Network
 
 Float32 = NDArray[np.float32]
+Drawing = tuple[NDArray[np.bool_], tuple[int, int, int, int]]
+"""A mask, and where it lies: x0, y0, x1, y1."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def refine(
     logits, quality = network(crop=crop, measures=m)
     score = np.sqrt(found.score / (1 + np.exp(-quality)))
     order = np.argsort(-score, kind="stable")
-    drawings = [_draw(logits[k], found.box_xyxy[k], size) for k in order]
+    drawings = [_draw(logits[k], found, int(k), size) for k in order]
     good = [i for i, k in enumerate(order) if score[k] >= config.min_score and drawings[i][0].any()]
     kept = _distinct([drawings[i] for i in good], config.overlap)
     at = [good[i] for i in kept]
@@ -75,26 +78,30 @@ def refine(
     return better, seen, measures[rows]
 
 
-def _draw(
-    logits: Float32, box: Float32, size: tuple[int, int]
-) -> tuple[NDArray[np.bool_], tuple[int, int, int, int]]:
+def _draw(logits: Float32, found: Proposals, k: int, size: tuple[int, int]) -> Drawing:
     """A crop's mask in the picture, and where it lies."""
-    x0, y0, x1, y1 = (float(v) for v in box)
+    x0, y0, x1, y1 = (float(v) for v in found.box_xyxy[k])
     side = CONTEXT * max(x1 - x0, y1 - y0, 4.0)
     corner = ((x0 + x1 - side) / 2, (y0 + y1 - side) / 2)
-    square = np.array([*corner, corner[0] + side, corner[1] + side], np.float32)
-    mask, (a, b, _, _) = drawn(logits, corner, side / REFINED, square, size)
+    square = np.array([*corner, corner[0] + side, corner[1] + side])
+    values, (left, top, _, _) = spread(logits, corner, side / REFINED, square, size)
+    # Of large things the proposer's mask is the finer one, so it has a say.
+    say = float(np.clip(side / REFINED / CELL - 1, 0, 1))
+    if say > 0:
+        rough = np.full(values.shape, -say, np.float32)
+        a, b, c, d = found.place[k] - (left, top, left, top)
+        rough[b:d, a:c][found.mask[k]] = say
+        values = values + rough
+    mask = values > 0
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
-        return mask[:0, :0], (a, b, a, b)
-    top, left = int(rows[0]), int(columns[0])
-    tight = mask[top : rows[-1] + 1, left : columns[-1] + 1]
-    return tight, (a + left, b + top, a + left + tight.shape[1], b + top + tight.shape[0])
+        return mask[:0, :0], (left, top, left, top)
+    tight = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    left, top = left + int(columns[0]), top + int(rows[0])
+    return tight, (left, top, left + tight.shape[1], top + tight.shape[0])
 
 
-def _distinct(
-    drawings: list[tuple[NDArray[np.bool_], tuple[int, int, int, int]]], overlap: float
-) -> list[int]:
+def _distinct(drawings: Sequence[Drawing], overlap: float) -> list[int]:
     """Masks, in falling order, that no better one overlaps too much."""
     kept: list[int] = []
     for i, (mask, place) in enumerate(drawings):

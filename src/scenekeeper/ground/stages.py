@@ -12,13 +12,28 @@ from numpy.typing import NDArray
 
 from scenekeeper import geometry
 from scenekeeper.ground.look import Looks, look
+from scenekeeper.ground.prepare import crops
 from scenekeeper.ground.propose import Proposals, ProposeConfig, enlarged, propose, shrink
+from scenekeeper.ground.refine import RefineConfig, refine
 from scenekeeper.ground.weights import load
 from scenekeeper.schema import PROPOSALS, Camera, Clip, Frame
 from scenekeeper.voxels import voxel_keys
 
 SAMPLES = 48
 """Points of a mask whose place in the world is kept."""
+
+
+@dataclass(frozen=True)
+class GroundConfig:
+    """What is kept of what the networks say.
+
+    Attributes:
+        propose: of the first.
+        refine: of the second.
+    """
+
+    propose: ProposeConfig = field(default_factory=ProposeConfig)
+    refine: RefineConfig = field(default_factory=RefineConfig)
 
 
 @dataclass(frozen=True)
@@ -31,15 +46,15 @@ class Propose:
     """
 
     voxel_size: float
-    config: ProposeConfig = field(default_factory=ProposeConfig)
+    config: GroundConfig = field(default_factory=GroundConfig)
     name: str = "ground"
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ("proposals",)
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
-        made = {name: load(name).facts["made"] for name in ("proposer", "namer")}
-        return {"version": 1, "voxel_size": self.voxel_size, "networks": made} | asdict(self.config)
+        made = {name: load(name).facts["digest"] for name in ("proposer", "refiner", "namer")}
+        return {"version": 2, "voxel_size": self.voxel_size, "networks": made} | asdict(self.config)
 
     def open(self, clip: Clip, tables: object) -> ProposeJob:
         """Start on a clip."""
@@ -65,7 +80,7 @@ class ProposeJob:
 
     clip: Clip
     voxel_size: float
-    config: ProposeConfig
+    config: GroundConfig
     frames: list[_Found] = field(default_factory=list)
 
     def infer(self, frame: Frame) -> Frame:
@@ -76,15 +91,18 @@ class ProposeJob:
         """One frame's proposals."""
         rgb, depth = shrink(frame.rgb, frame.depth)
         known = depth is not None and bool((depth > 0).any())
-        found = propose(load("proposer"), rgb, depth if known else None, self.config)
         focal = _focal(frame.camera) * rgb.shape[1] / frame.camera.width
-        small = rgb.shape[:2]
-        dense = found.dense(small)
-        looks = look(load("namer"), rgb, depth if known else None, found.box_xyxy, dense, focal)
+        found, looks = see(rgb, depth if known else None, focal, self.config)
         size = (frame.camera.height, frame.camera.width)
         middle, keys = self._places(frame, depth if known else None, found)
         return _Found(
-            frame.frame_id, frame.t_ns, size, enlarged(found, size, small), looks, middle, keys
+            frame.frame_id,
+            frame.t_ns,
+            size,
+            enlarged(found, size, rgb.shape[:2]),
+            looks,
+            middle,
+            keys,
         )
 
     def collect(self, found: _Found) -> None:
@@ -141,6 +159,28 @@ class ProposeJob:
         rays = np.stack((u, v, np.ones_like(u)), -1) @ np.linalg.inv(frame.camera.intrinsics).T
         points = geometry.transform(frame.T_world_camera, rays * z[:, None])
         return voxel_keys(points.astype(np.float32), self.voxel_size)
+
+
+def see(
+    rgb: NDArray[np.uint8],
+    depth: NDArray[np.float32] | None,
+    focal: float,
+    config: GroundConfig | None = None,
+) -> tuple[Proposals, Looks]:
+    """What the three networks say of one picture.
+
+    Args:
+        rgb: ``uint8 [H, W, 3]``, as :func:`~scenekeeper.ground.propose.shrink` gives it.
+        depth: ``float32 [H, W]`` metres, 0 = unknown; ``None`` = none.
+        focal: focal length in pixels; a guess will do without depth.
+        config: what is kept.
+    """
+    config = config or GroundConfig()
+    rough = propose(load("proposer"), rgb, depth, config.propose)
+    size = rgb.shape[:2]
+    seen, measures = crops(rgb, depth, rough.box_xyxy, rough.dense(size), focal)
+    found, seen, measures = refine(load("refiner"), rough, seen, measures, size, config.refine)
+    return found, look(load("namer"), seen, measures)
 
 
 def _focal(camera: Camera) -> float:

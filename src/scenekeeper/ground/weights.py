@@ -5,6 +5,7 @@ Each ONNX file says in its metadata which release of the recipe made it, and wha
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -72,4 +73,5 @@ def load(name: str, folder: Path = FOLDER) -> Network:
             path=path,
             remedy="Install the release of scenekeeper that it came with.",
         )
-    return Network(session, facts)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    return Network(session, {**facts, "digest": digest})
