@@ -26,10 +26,15 @@ def dataset(truth: Boxes, found: Boxes) -> dict[str, Any]:
         or [{"id": 0, "height": 1, "width": 1}],
         "categories": [{"id": c, "name": str(c)} for c in categories],
         "annotations": [
-            {**row, "id": k + 1, "area": float(truth.area[k]), "iscrowd": int(truth.crowd[k])}
+            {**row, "id": k + 1, "area": _area(truth, k), "iscrowd": int(truth.crowd[k])}
             for k, row in enumerate(_rows(truth))
         ],
     }
+
+
+def _area(truth: Boxes, k: int) -> float:
+    """COCO ignores what is of no size range."""
+    return 1e11 if truth.ignored[k] else float(truth.area[k])
 
 
 def results(found: Boxes) -> list[dict[str, Any]]:

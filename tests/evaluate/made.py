@@ -33,14 +33,16 @@ def labelled(
 ) -> Labelled:
     """Instances of one session; each row says at least ``box``, and ``image`` unless it is 0."""
     usual = {"image": 0, "phrase": "mug", "score": 1.0, "p": np.nan, "track": -1, "object": -1}
-    usual |= {"structure": False, "visible": np.nan, "lookalike": False}
+    usual |= {"structure": False, "crowd": False, "visible": np.nan, "lookalike": False}
     usual |= {"height": SIZE[0], "width": SIZE[1]}
     full = [
         {"mask": mask_of(r["box"]) if with_masks else None, **usual, **r, "box": tuple(r["box"])}
         for r in rows
     ]
     names = ("image", "box", "mask", "height", "width", "phrase", "score", "p", "track", "object")
-    columns = {n: [r[n] for r in full] for n in (*names, "structure", "visible", "lookalike")}
+    columns = {
+        n: [r[n] for r in full] for n in (*names, "structure", "crowd", "visible", "lookalike")
+    }
     return assemble(
         session,
         [(session, k) for k in range(frames)],

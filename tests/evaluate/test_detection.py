@@ -40,7 +40,8 @@ def boxes(draw: st.DrawFn, *, found: bool, most: int = 14) -> Boxes:
     if found:
         return Boxes.of(image, category, box, column(SCORES))
     area = np.where(column(st.booleans()), 32.0**2, np.prod(box[:, 2:] - box[:, :2], axis=1))
-    return Boxes.of(image, category, box, area=area, crowd=column(st.sampled_from([0, 0, 0, 1])))
+    crowd, ignored = (column(st.sampled_from([0, 0, 0, 1])) for _ in range(2))
+    return Boxes.of(image, category, box, area=area, crowd=crowd, ignored=ignored)
 
 
 def with_masks(boxes: Boxes, size: tuple[int, int] = (24, 20)) -> Boxes:
@@ -59,6 +60,7 @@ def with_masks(boxes: Boxes, size: tuple[int, int] = (24, 20)) -> Boxes:
         mask=counts,
         size=np.tile(size, (len(boxes), 1)),
         crowd=boxes.crowd,
+        ignored=boxes.ignored,
     )
 
 
@@ -116,7 +118,7 @@ def test_matches_are_those_of_pycocotools(
             found_of[:, columns] = one["gtMatches"] - 1
     assert (matches.truth_of == truth_of).all() and (matches.found_of == found_of).all()
     assert (matches.found_ignored == ignored).all()
-    assert (matches.truth_ignored == truth.crowd).all()
+    assert (matches.truth_ignored == (truth.crowd | truth.ignored)).all()
 
 
 @settings(max_examples=60, deadline=None)
@@ -175,7 +177,8 @@ def test_a_category_that_is_not_in_the_truth_counts_only_when_categories_are_mix
 
 def test_a_score_without_truth_is_not_a_number_and_none_in_json() -> None:
     found = Boxes.of([0], [1], [[0, 0, 1, 1]], [0.5])
-    for truth in (NONE, Boxes.of([0], [1], [[0, 0, 9, 9]], crowd=[True])):
+    excused = [Boxes.of([0], [1], [[0, 0, 9, 9]], **{k: [True]}) for k in ("crowd", "ignored")]
+    for truth in (NONE, *excused):
         score = score_detection(truth, found)
         assert np.isnan(ours(score)).all()
         assert json.loads(json.dumps(score.to_dict(), allow_nan=False))["ap"] is None

@@ -15,7 +15,7 @@ from scenekeeper.evaluate.compare import NOT_TESTED, compare
 from scenekeeper.evaluate.counting import counting_rows
 from scenekeeper.evaluate.evaluation import Evaluation, judge
 from scenekeeper.evaluate.frames import on_common_frames
-from scenekeeper.evaluate.objects import Objects, Tables, object_rows, stability
+from scenekeeper.evaluate.objects import Objects, Tables, object_rows, pair_objects, stability
 from scenekeeper.evaluate.pairing import pair
 from scenekeeper.evaluate.relations import change_rows, relation_rows
 from scenekeeper.evaluate.resample import MANY_CLIPS, difference, interval
@@ -38,14 +38,17 @@ def moved(box: tuple[float, ...], by: float) -> tuple[float, ...]:
 # --- causes ---------------------------------------------------------------------------------------
 
 
+FLOOR = {"box": (0, 90, 200, 100), "phrase": "floor", "structure": True}
+MASKED = pytest.mark.parametrize("with_masks", [False, True], ids=["boxes", "masks"])
+
+
 def test_hallucinations_are_told_apart_by_what_is_there() -> None:
-    floor = {"box": (0, 90, 200, 100), "phrase": "floor", "structure": True}
-    truth = labelled({"box": MUG}, {"box": POT}, floor, with_masks=True)
+    truth = labelled({"box": MUG}, {"box": POT}, FLOOR, with_masks=True)
     found = labelled(
         {"box": MUG, "score": 0.9},
         {"box": moved(MUG, 4), "score": 0.5},  # the mug again
         {"box": moved(POT, -60), "score": 0.5},  # beside the pot
-        {"box": (0, 90, 30, 100), "score": 0.5},  # floor
+        {"box": FLOOR["box"], "score": 0.5},
         {"box": NOWHERE, "score": 0.5},
         with_masks=True,
     )
@@ -54,15 +57,37 @@ def test_hallucinations_are_told_apart_by_what_is_there() -> None:
         assert told[f"of hallucinations: {kind}"] == pytest.approx(1 / 3), kind
     assert told["hallucinated: 16 to 32 px"] == 1
     assert told["hallucinated: 32 to 96 px"] == pytest.approx(2 / 3)
-    assert told["neither right nor wrong"] == 1 / 5 and told["of these: on floor or wall"] == 1
-    assert told["hallucinated, or on floor or wall"] == 4 / 5
+    assert told["neither right nor wrong"] == 1 / 5
 
 
-def test_without_masks_nothing_is_said_of_floors() -> None:
-    truth, found = labelled({"box": MUG}), labelled({"box": NOWHERE})
-    told = values(cause_rows(pair(truth, found, {}, 16)))
-    assert told["of hallucinations: elsewhere"] == 1
-    assert "of these: on floor or wall" not in told
+@MASKED
+def test_a_label_on_the_floor_is_a_hallucination_and_the_floor_itself_is_not(
+    with_masks: bool,
+) -> None:
+    truth = labelled({"box": MUG}, FLOOR, with_masks=with_masks)
+    for box, precision, ap in (((0, 90, 90, 100), 1 / 2, 1 / 2), ((0, 90, 120, 100), 1, 1)):
+        found = labelled({"box": MUG, "score": 0.5}, {"box": box}, with_masks=with_masks)
+        scores = judge(found, truth)
+        assert scores.value("precision at IoU .5") == precision
+        assert scores.value("hallucinated") == 1 - precision
+        for kind in ("mask", "box") if with_masks else ("box",):
+            assert scores.value(f"AP50 ({kind}, any name)") == pytest.approx(ap)
+
+
+@MASKED
+def test_a_thing_too_small_to_count_excuses_itself_only(with_masks: bool) -> None:
+    truth = labelled({"box": MUG}, {"box": (100, 10, 110, 20)}, with_masks=with_masks)
+    found = labelled({"box": MUG}, {"box": (100, 10, 110, 14)}, {"box": (100, 10, 110, 19)})
+    p = pair(truth, found, {}, 16)
+    assert p.truth_of.tolist() == [0, -1, -2]
+
+
+@MASKED
+def test_a_crowd_excuses_all_that_lie_in_it(with_masks: bool) -> None:
+    truth = labelled({"box": MUG}, {"box": POT, "crowd": True}, with_masks=with_masks)
+    parts = [{"box": moved((80, 10, 110, 50), by)} for by in (0, 30, 60)]
+    found = labelled({"box": MUG}, *parts, with_masks=with_masks)
+    assert pair(truth, found, {}, 16).truth_of.tolist() == [0, -2, -2, -2]
 
 
 @pytest.mark.parametrize("side", ["labels", "truth"])
@@ -168,6 +193,26 @@ def test_boxes_in_space_are_matched_one_to_one_at_each_overlap() -> None:
     assert told["3D precision at box IoU .25"] == pytest.approx(2 / 4)
     assert told["3D recall at box IoU .5"] == pytest.approx(1 / 3)
     assert told["median position error, m"] == pytest.approx(0.25)
+
+
+def test_the_robots_own_hand_is_no_object_of_the_place() -> None:
+    rows = [{"box": MUG, "object": 1}, {"box": POT, "object": 2, "phrase": "gripper"}]
+    truth = labelled(
+        *rows, {"box": moved(POT, -60), "object": 2, "phrase": "gripper", "image": 1}, frames=2
+    )
+    # In the second frame the hand is off, and its object is seen nowhere else.
+    said = [{**r, "object": 10 * r["object"], "phrase": "object"} for r in rows]
+    found = labelled(*said, {"box": NOWHERE, "object": 20, "image": 1}, frames=2)
+    p = pair(truth, found, {}, 16)
+    objects = [{"object": k, **box3(k)} for k in (1, 2)]
+    theirs = [{"object": 10 * k, **box3(k)} for k in (1, 2)]
+    tables = Tables(
+        Stored({("objects", "s"): theirs}), Stored({("objects", "s"): objects}), ("s",), {}
+    )  # type: ignore[arg-type]
+    o = pair_objects(tables, p)
+    assert (set(o.true["s"]), set(o.found["s"]), o.pairs) == ({1}, {10}, (("s", 1, 10),))
+    assert values(object_rows(o))["objects that are real"] == 1
+    assert p.found_of[1] == 1, "its box counts as any other"
 
 
 def test_ids_hold_if_a_thing_keeps_its_own_and_no_other_has_it() -> None:

@@ -1,20 +1,26 @@
-"""Open damaged recordings one by one in a process of its own, and say how each went.
+"""Open damaged recordings one by one in processes of their own, and say how each went.
 
-Usage: ``python -m tests.recording.fuzz_worker WHOLE SCRATCH START STOP``. Case ``k`` is the
-recording at ``WHOLE``, damaged with seed ``k``. Prints ``START k`` before a case and its outcome
-after it. A case that takes too long ends the process with the stack of where it hangs; memory that
-a recording of a few kilobytes cannot need is refused to it.
+``python -m tests.recording.fuzz_worker`` imports all that is needed and then forks a process per
+line of standard input, ``[WHOLE, SCRATCH, START, STOP, OUT]`` in JSON; when it has ended, its exit
+code is printed. Case ``k`` is the recording at ``WHOLE``, damaged with seed ``k``. ``START k``
+before a case and its outcome after it are written to ``OUT``, errors to ``OUT.err``. A case that
+takes too long ends the process with the stack of where it hangs; memory that a recording of a few
+kilobytes cannot need is refused to it.
 """
 
 from __future__ import annotations
 
 import faulthandler
+import json
+import os
 import resource
 import shutil
 import sys
 import traceback
 import warnings
 from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 from scenekeeper.errors import RecordingError
@@ -108,5 +114,29 @@ def _status(field: str) -> int:
     raise LookupError(field)
 
 
+def forked(whole: str, scratch: str, start: int, stop: int, out: str) -> int:
+    """Run the cases in a process forked from this one; its exit code."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    code = 1
+    try:
+        for stream, path in ((sys.stdout, out), (sys.stderr, out + ".err")):
+            with Path(path).open("wb") as file:
+                os.dup2(file.fileno(), stream.fileno())
+        main(Path(whole), Path(scratch), start, stop)
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+    opening = import_module("scenekeeper.recording.open")
+    opening._readers = cache(opening._readers)  # type: ignore[attr-defined] # all are imported now,
+    opening._readers()  # type: ignore[attr-defined] # and plug-ins are not looked for in every case
+    for line in sys.stdin:
+        print(forked(*json.loads(line)), flush=True)

@@ -6,11 +6,13 @@ is seen, and the case that caused it is named.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import Queue
 
 import pytest
 from mcap.writer import CompressionType
@@ -84,9 +86,31 @@ READERS: dict[str, dict[str, Callable[[Path], object]]] = {
 }
 
 
+Workers = Queue["subprocess.Popen[str]"]
+"""Those that are free."""
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Workers]:
+    free: Workers = Queue()
+    command = [sys.executable, "-m", "tests.recording.fuzz_worker"]
+    folder, pipe = Path(__file__).parents[2], subprocess.PIPE
+    all_of_them = [
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=folder)
+        for _ in range(PROCESSES)
+    ]
+    for worker in all_of_them:
+        free.put(worker)
+    yield free
+    for worker in all_of_them:
+        worker.communicate()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("reader", READERS)
-def test_damage_gives_what_is_left_or_a_recording_error(tmp_path: Path, reader: str) -> None:
+def test_damage_gives_what_is_left_or_a_recording_error(
+    tmp_path: Path, reader: str, workers: Workers
+) -> None:
     if not Path("/proc/self/status").is_file():
         pytest.skip("needs /proc to watch memory")
     files = READERS[reader]
@@ -96,7 +120,7 @@ def test_damage_gives_what_is_left_or_a_recording_error(tmp_path: Path, reader: 
     step = -(-share // PROCESSES) if len(files) == 1 else share
     jobs = [(name, at) for name in files for at in range(0, share, step)]
     with ThreadPoolExecutor(PROCESSES) as pool:
-        found = pool.map(lambda job: run(tmp_path / job[0], job[1], job[1] + step), jobs)
+        found = pool.map(lambda job: run(workers, tmp_path / job[0], job[1], job[1] + step), jobs)
         outcomes = [outcome for part in found for outcome in part]
     failed = [outcome for outcome in outcomes if not outcome[1].startswith(("OPENED", "REFUSED"))]
     assert not failed, "\n".join(f"{case}: {what}" for case, what in failed[:5])
@@ -106,31 +130,37 @@ def test_damage_gives_what_is_left_or_a_recording_error(tmp_path: Path, reader: 
     assert sum(int(read) for _, read, _ in opened) > CASES // 2
 
 
-def run(whole: Path, start: int, stop: int) -> list[tuple[str, str]]:
+def run(workers: Workers, whole: Path, start: int, stop: int) -> list[tuple[str, str]]:
     """``(case, outcome)`` of the cases ``[start, stop)``, whatever becomes of the process."""
     outcomes = []
     while start < stop:
         scratch = whole.parent / "scratch" / f"{whole.name}-{start}"
-        command = [sys.executable, "-m", "tests.recording.fuzz_worker"]
-        done = subprocess.run(
-            [*command, str(whole), str(scratch), str(start), str(stop)],
-            capture_output=True,
-            text=True,
-            cwd=Path(__file__).parents[2],
-            check=False,
-        )
+        scratch.parent.mkdir(exist_ok=True)
+        out = scratch.with_name(scratch.name + ".out")
+        code = forked(workers, str(whole), str(scratch), start, stop, str(out))
         case = start - 1
-        for line in done.stdout.splitlines():
+        for line in out.read_text().splitlines():
             if line.startswith("START"):
                 case = int(line.split()[1])
                 outcomes.append((f"{whole.name} {case}", "no outcome"))
             else:
                 outcomes[-1] = (outcomes[-1][0], line.replace("\\n", "\n"))
-        if done.returncode == 0:
+        if code == 0:
             return outcomes
-        where = f"exit {done.returncode}\n{done.stderr[-3000:]}"
+        where = f"exit {code}\n{Path(f'{out}.err').read_text()[-3000:]}"
         if case < start:
             raise RuntimeError(where)
         outcomes[-1] = (outcomes[-1][0], where)
         start = case + 1
     return outcomes
+
+
+def forked(workers: Workers, *job: str | int) -> int:
+    """The exit code of a job that a free worker has forked a process for."""
+    worker = workers.get()
+    assert worker.stdin is not None and worker.stdout is not None
+    try:
+        print(json.dumps(job), file=worker.stdin, flush=True)
+        return int(worker.stdout.readline())
+    finally:
+        workers.put(worker)

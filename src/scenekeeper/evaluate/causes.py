@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scenekeeper import masks
 from scenekeeper.evaluate.labelled import Labelled
 from scenekeeper.evaluate.pairing import IOU, NEAR, Pairing, sides
 from scenekeeper.evaluate.rows import Row, share
 
 Bool = NDArray[np.bool_]
-
-_ON = 0.5
-"""Share of a mask that must be floor or wall for the label to be on it."""
 
 
 def cause_rows(p: Pairing) -> Iterator[Row]:
@@ -39,8 +35,8 @@ def cause_rows(p: Pairing) -> Iterator[Row]:
 def _hallucinations(p: Pairing) -> Iterator[Row]:
     """Hallucinations by size and picture, and by what is there instead.
 
-    What was paired with a floor, a wall or something too small counts neither as right nor as
-    wrong, so how much that is, and how much of it lies on floor or wall, is told beside.
+    What was paired with a floor, a wall, a crowd or something too small counts neither as right nor
+    as wrong, so how much that is, is told beside.
     """
     section = "hallucinated, by cause"
     wrong, clip = p.truth_of == -1, p.found.clip[p.found.image]
@@ -49,13 +45,7 @@ def _hallucinations(p: Pairing) -> Iterator[Row]:
         rows = rows & counted
         if rows.any():
             yield share(section, f"hallucinated: {name}", wrong[rows], clip[rows], "lower")
-    excused = p.truth_of == -2
-    yield share(section, "neither right nor wrong", excused, clip, "")
-    on = _on_structure(p, np.flatnonzero(excused))
-    if on is not None:
-        yield share(section, "of these: on floor or wall", on[excused], clip[excused], "")
-        name, of = "hallucinated, or on floor or wall", counted | on
-        yield share(section, name, (wrong | on)[of], clip[of], "lower")
+    yield share(section, "neither right nor wrong", ~counted, clip, "")
     if not wrong.any():
         return
     kinds = {"the same thing twice": p.found_best >= IOU}
@@ -84,32 +74,3 @@ def _pictures(side: Labelled) -> dict[str, Bool]:
         "blurred frame": flagged("blurred", "blur"),
         "dark frame": flagged("dark", "underexposed"),
     }
-
-
-def _on_structure(p: Pairing, rows: NDArray[np.int64]) -> Bool | None:
-    """Which of some found ones are mostly floor and wall; ``None`` where masks do not say."""
-    structure = p.structure
-    if not len(structure) or any(m is None for m in structure.mask):
-        return None
-    if any(p.found.mask[k] is None for k in rows):
-        return None
-    out = np.zeros(len(p.found), np.bool_)
-    of_frame = _by_frame(structure.image)
-    for frame, mine in _by_frame(p.found.image[rows]).items():
-        there = of_frame.get(frame)
-        if there is not None:
-            size = structure.size[there[0]]
-            shared = masks.iou(
-                [m for k in rows[mine] if (m := p.found.mask[k]) is not None],
-                [m for k in there if (m := structure.mask[k]) is not None],
-                (int(size[0]), int(size[1])),
-                [True] * len(there),
-            )
-            out[rows[mine]] = shared.sum(1) >= _ON
-    return out
-
-
-def _by_frame(image: NDArray[np.int64]) -> Mapping[int, NDArray[np.int64]]:
-    order = np.argsort(image, kind="stable")
-    cuts = np.flatnonzero(np.diff(image[order])) + 1
-    return {int(image[part[0]]): part for part in np.split(order, cuts) if len(part)}

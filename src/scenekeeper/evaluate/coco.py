@@ -143,7 +143,8 @@ def _row(one: Mapping[str, Any], picture: Mapping[str, Any], phrase: str) -> dic
         "p": math.nan if p is None else float(p),
         "track": int(one.get("track_id", -1)),
         "object": int(one.get("object_id", -1)),
-        "structure": phrase in STRUCTURE or bool(one.get("iscrowd", 0)),
+        "structure": phrase in STRUCTURE,
+        "crowd": bool(one.get("iscrowd", 0)),
         "visible": math.nan,
         "lookalike": False,
     }

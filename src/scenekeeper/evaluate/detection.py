@@ -167,7 +167,7 @@ def _rank(truth: Boxes, found: Boxes, iou: Iou, categories: Int | None) -> _Rank
     T, A = len(THRESHOLDS), len(AREAS)
     groups = group(truth, found, LIMITS[-1], categories is None)
     pairs = overlaps(truth, found, groups, iou, least(THRESHOLDS))
-    solid = np.where(truth.crowd, np.uint64(0), in_ranges(truth.area, AREAS, T))
+    solid = np.where(truth.excused, np.uint64(0), in_ranges(truth.area, AREAS, T))
     counts = solid[groups.truth]
     won = assign(pairs, groups, truth, counts, THRESHOLDS, A)
     right, matched = np.zeros((2, len(groups.found)), np.uint64)

@@ -15,8 +15,8 @@ from scenekeeper.evaluate.pairing import (
     Pairing,
     boxes_of,
     has_masks,
+    not_to_find,
     right_names,
-    sides,
 )
 from scenekeeper.evaluate.rows import Row, share
 from scenekeeper.schema import UNNAMED
@@ -26,8 +26,8 @@ def detection_rows(
     true: Labelled, found: Labelled, names: Mapping[str, str]
 ) -> tuple[list[Row], dict[str, Any]]:
     """COCO's AP and AR of masks and boxes, with and without names; precision curves as plots."""
-    things = found[~found.structure]
-    excused = true.structure | (sides(true) < MIN_SIDE)
+    things = found[found.single]
+    excused = not_to_find(true, MIN_SIDE)
     classes = {p: k for k, p in enumerate(sorted({names.get(p, p) for p in true.phrase}))}
     of_true = np.array([classes[names.get(p, p)] for p in true.phrase], np.int64)
     of_found = np.array([classes.get(names.get(p, p), -1) for p in things.phrase], np.int64)

@@ -39,6 +39,7 @@ class Labelled:
         track: ``int64 [N]``; -1 = none.
         object: ``int64 [N]``; -1 = none.
         structure: ``bool [N]`` floor and walls, which are not things.
+        crowd: ``bool [N]`` regions that stand for many things, as COCO's crowds do.
         visible: ``float64 [N]`` share of the thing that shows; NaN = not known.
         lookalike: ``bool [N]`` another of the same look is in the frame.
         flags: per frame, quality flags such as ``blurred`` or ``dark``.
@@ -58,6 +59,7 @@ class Labelled:
     track: Int
     object: Int
     structure: Bool
+    crowd: Bool
     visible: Float
     lookalike: Bool
     flags: tuple[frozenset[str], ...]
@@ -65,6 +67,11 @@ class Labelled:
 
     def __len__(self) -> int:
         return len(self.image)
+
+    @property
+    def single(self) -> Bool:
+        """``bool [N]``: one thing each, neither structure nor a crowd."""
+        return ~(self.structure | self.crowd)
 
     def __getitem__(self, rows: NDArray[Any]) -> Labelled:
         """Some of the instances, by index or boolean mask."""
@@ -83,6 +90,7 @@ class Labelled:
             self.track[at],
             self.object[at],
             self.structure[at],
+            self.crowd[at],
             self.visible[at],
             self.lookalike[at],
             self.flags,
@@ -92,7 +100,7 @@ class Labelled:
 
 COLUMNS = (
     *("image", "box", "mask", "height", "width", "phrase", "score", "p"),
-    *("track", "object", "structure", "visible", "lookalike"),
+    *("track", "object", "structure", "crowd", "visible", "lookalike"),
 )
 
 
@@ -128,6 +136,7 @@ def assemble(
         np.array(c["track"], np.int64),
         np.array(c["object"], np.int64),
         np.array(c["structure"], np.bool_),
+        np.array(c["crowd"], np.bool_),
         np.array(c["visible"], np.float64),
         np.array(c["lookalike"], np.bool_),
         tuple(flags),

@@ -1,9 +1,9 @@
 """Greedy one-to-one matching of found boxes with the truth, all images at once as COCO does each.
 
 In each image and category the found ones choose in order of falling score, each the free truth it
-overlaps most; truth that does not count (a crowd, out of the size range) only comes second. Every
-threshold and size range is a matching of its own and takes one bit of a word, so that one pass
-over the pairs that overlap at all does them all.
+overlaps most; truth that does not count (a crowd, ignored, out of the size range) only comes
+second. Every threshold and size range is a matching of its own and takes one bit of a word, so that
+one pass over the pairs that overlap at all does them all.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Matches:
             a crowd the last.
         found_ignored: ``bool [T, M]`` neither right nor wrong: matched with ignored truth, or past
             the limit of its image.
-        truth_ignored: ``bool [N]`` neither to be found nor to be missed: crowds.
+        truth_ignored: ``bool [N]`` neither to be found nor to be missed: crowds and ignored ones.
         overlap: ``float64 [T, M]`` with the matched truth, 0 for none.
     """
 
@@ -80,16 +80,16 @@ def match(
     ignored, shared = np.ones((T, M), np.bool_), np.zeros((T, M))
     ignored[:, groups.found] = False
     f_row, t_row = groups.found[pairs[0]], groups.truth[pairs[1]]
-    counts = np.where(truth.crowd[groups.truth], np.uint64(0), _ALL)
+    counts = np.where(truth.excused[groups.truth], np.uint64(0), _ALL)
     for start in range(0, T, 64):
         won = assign(pairs, groups, truth, counts, thresholds[start : start + 64], 1)
         for k in range(start, min(start + 64, T)):
             have = np.flatnonzero(bit(won, k - start))
             truth_of[k, f_row[have]] = t_row[have]
             found_of[k, t_row[have]] = f_row[have]
-            ignored[k, f_row[have]] = truth.crowd[t_row[have]]
+            ignored[k, f_row[have]] = truth.excused[t_row[have]]
             shared[k, f_row[have]] = pairs[2][have]
-    return Matches(tuple(thresholds), truth_of, found_of, ignored, truth.crowd.copy(), shared)
+    return Matches(tuple(thresholds), truth_of, found_of, ignored, truth.excused, shared)
 
 
 def assign(

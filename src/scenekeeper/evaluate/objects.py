@@ -25,6 +25,9 @@ Rows = dict[int, dict[str, Any]]
 
 SECTION = "objects in 3D"
 
+ROBOT = "gripper"
+"""What the truth calls the robot's own arm and hand, which move and are no object of the place."""
+
 
 @dataclass(frozen=True, eq=False)
 class Tables:
@@ -56,7 +59,7 @@ class Objects:
     """Which object is which.
 
     Attributes:
-        true: per session the true objects that were shown, by id.
+        true: per session the true objects that were shown, by id; the robot is left out.
         found: the same of the labels.
         pairs: ``(session, true id, found id)``; the found one is what most of the true one's
             instances were paired with.
@@ -70,8 +73,9 @@ class Objects:
 def pair_objects(tables: Tables, p: Pairing) -> Objects:
     """Pair objects by the votes of their instances."""
     votes = _votes(p)
-    counted = p.found[p.truth_of != -2]
-    true = {s: _objects(tables.of_truth("objects", s), p.truth, s) for s in tables.sessions}
+    things = p.truth[np.array([w != ROBOT for w in p.truth.phrase], np.bool_)]
+    counted = p.found[(p.truth_of != -2) & ~_of_robot(p)]
+    true = {s: _objects(tables.of_truth("objects", s), things, s) for s in tables.sessions}
     found = {s: _objects(tables.of_labels("objects", s), counted, s) for s in tables.sessions}
     pairs = tuple(
         (s, t, votes[s, t])
@@ -161,6 +165,18 @@ def _objects(rows: Sequence[dict[str, Any]], side: Labelled, session: str) -> Ro
     here = np.array([s == session for s, _ in side.frames], np.bool_)
     shown = set(side.object[here[side.image]].tolist())
     return {r["object"]: r for r in rows if r["object"] in shown and r["center"] is not None}
+
+
+def _of_robot(p: Pairing) -> NDArray[np.bool_]:
+    """``bool [D]``: of a found object that was paired with the robot in most of its frames."""
+    votes: dict[tuple[str, int], list[bool]] = defaultdict(list)
+    keys = [
+        (p.found.frames[k][0], int(o)) for k, o in zip(p.found.image, p.found.object, strict=True)
+    ]
+    for d in np.flatnonzero(p.truth_of >= 0):
+        votes[keys[d]].append(p.truth.phrase[p.truth_of[d]] == ROBOT)
+    robot = {key for key, said in votes.items() if 2 * sum(said) > len(said)}
+    return np.array([key in robot for key in keys], np.bool_)
 
 
 def _votes(p: Pairing) -> dict[tuple[str, int], int]:

@@ -36,6 +36,7 @@ class Boxes:
         size: ``int64 [N, 2]`` image ``(H, W)``; looked at with masks only.
         area: ``float64 [N]`` square pixels; what small, medium and large go by.
         crowd: ``bool [N]``; truth that stands for many and is neither to be found nor to be missed.
+        ignored: ``bool [N]``; one thing that is neither to be found nor to be missed.
 
     Raises:
         ValueError: lengths differ, a number is not finite, or a box ends before it starts.
@@ -49,6 +50,7 @@ class Boxes:
     size: Int
     area: Float
     crowd: Bool
+    ignored: Bool
 
     def __post_init__(self) -> None:
         n = len(self.image)
@@ -58,6 +60,7 @@ class Boxes:
             "score": (n,),
             "area": (n,),
             "crowd": (n,),
+            "ignored": (n,),
         }
         if self.mask:
             shapes["size"] = (n, 2)
@@ -76,6 +79,11 @@ class Boxes:
     def __len__(self) -> int:
         return len(self.image)
 
+    @property
+    def excused(self) -> Bool:
+        """``bool [N]``: neither to be found nor to be missed, for whatever reason."""
+        return self.crowd | self.ignored
+
     @classmethod
     def of(
         cls,
@@ -88,11 +96,12 @@ class Boxes:
         size: ArrayLike | None = None,
         area: ArrayLike | None = None,
         crowd: ArrayLike | None = None,
+        ignored: ArrayLike | None = None,
     ) -> Boxes:
         """Boxes from anything array-like; see the attributes.
 
-        Scores are ones and nothing is a crowd unless said. Areas are those of the masks, of the
-        boxes where there is none.
+        Scores are ones, and nothing is a crowd or ignored, unless said. Areas are those of the
+        masks, of the boxes where there is none.
         """
         box = np.asarray(box_xyxy, np.float64).reshape(-1, 4)
         n = len(box)
@@ -105,7 +114,8 @@ class Boxes:
             tuple(mask),
             sizes.reshape(-1, 2),
             _areas(box, mask, sizes) if area is None else np.asarray(area, np.float64).reshape(-1),
-            np.zeros(n, np.bool_) if crowd is None else np.asarray(crowd, np.bool_).reshape(-1),
+            _flags(crowd, n),
+            _flags(ignored, n),
         )
 
 
@@ -235,6 +245,10 @@ def _masks(boxes: Boxes, rows: Int) -> list[bytes]:
 
 def _codes(a: Int, b: Int) -> Int:
     return np.unique(np.concatenate((a, b)), return_inverse=True)[1].astype(np.int64)
+
+
+def _flags(values: ArrayLike | None, n: int) -> Bool:
+    return np.zeros(n, np.bool_) if values is None else np.asarray(values, np.bool_).reshape(-1)
 
 
 def _areas(box: Float, mask: Sequence[bytes | None], sizes: Int) -> Float:

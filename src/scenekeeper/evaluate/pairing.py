@@ -36,14 +36,14 @@ class Pairing:
     """Verdicts.
 
     Attributes:
-        truth: the true things, structure left out.
+        truth: the true things that are to be found.
         found: what was found, structure left out.
         found_of: ``int64 [G]`` row of the found one at IoU .5, whatever its name; -1 = none.
-        truth_of: ``int64 [D]`` the other way round; -1 = none, -2 = it is structure or ignored.
+        truth_of: ``int64 [D]`` the other way round; -1 = none, -2 = it is what counts
+            neither as found nor as missed: structure, too small, or in a crowd.
         verdict: ``int64 [G]`` index into :data:`VERDICTS`.
         best: ``float64 [G]`` highest IoU with anything found, of boxes.
         found_best: ``float64 [D]`` highest IoU with any true thing, of boxes.
-        structure: the truth's floors and walls.
     """
 
     truth: Labelled
@@ -53,11 +53,12 @@ class Pairing:
     verdict: Int
     best: Float
     found_best: Float
-    structure: Labelled
 
 
-def boxes_of(labels: Labelled, category: Int, with_masks: bool, crowd: Bool | None = None) -> Boxes:
-    """A labeling as the metrics take it."""
+def boxes_of(
+    labels: Labelled, category: Int, with_masks: bool, ignored: Bool | None = None
+) -> Boxes:
+    """A labeling as the metrics take it; ``ignored`` says what besides crowds does not count."""
     return Boxes.of(
         labels.image,
         category,
@@ -65,8 +66,14 @@ def boxes_of(labels: Labelled, category: Int, with_masks: bool, crowd: Bool | No
         labels.score,
         mask=labels.mask if with_masks else (),
         size=labels.size,
-        crowd=crowd,
+        crowd=labels.crowd,
+        ignored=ignored,
     )
+
+
+def not_to_find(truth: Labelled, min_side: float) -> Bool:
+    """``bool [G]``: floor, walls, crowds, and things too small to count."""
+    return ~truth.single | (sides(truth) < min_side)
 
 
 def has_masks(*sides: Labelled) -> bool:
@@ -83,8 +90,8 @@ def pair(truth: Labelled, found: Labelled, names: Mapping[str, str], min_side: f
         names: canonical class of every phrase that has another one.
         min_side: things smaller than a square of this side are neither to be found nor missed.
     """
-    found = found[~found.structure]
-    excused = truth.structure | (_side(truth) < min_side)
+    found = found[found.single]
+    excused = not_to_find(truth, min_side)
     masks = has_masks(truth, found)
     one = np.zeros(len(truth), np.int64)
     matches = match(
@@ -104,8 +111,7 @@ def pair(truth: Labelled, found: Labelled, names: Mapping[str, str], min_side: f
     found_of = matches.found_of[0][rows]
     best, found_best = _best(things, found)
     verdict = _verdicts(things, found, found_of, best, names)
-    structure = truth[truth.structure]
-    return Pairing(things, found, found_of, truth_of, verdict, best, found_best, structure)
+    return Pairing(things, found, found_of, truth_of, verdict, best, found_best)
 
 
 def _verdicts(
@@ -122,14 +128,10 @@ def _verdicts(
     return out
 
 
-def _side(labels: Labelled) -> Float:
-    box = labels.box_xyxy
-    return np.asarray(np.sqrt(np.clip(box[:, 2:] - box[:, :2], 0, None).prod(1)), np.float64)
-
-
 def sides(labels: Labelled) -> Float:
     """Side ``[N]`` of the square of the same area as each box, pixels."""
-    return _side(labels)
+    box = labels.box_xyxy
+    return np.asarray(np.sqrt(np.clip(box[:, 2:] - box[:, :2], 0, None).prod(1)), np.float64)
 
 
 def right_names(p: Pairing) -> Bool:

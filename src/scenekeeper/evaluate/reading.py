@@ -94,6 +94,7 @@ def _instances(dataset: Dataset, session: str, start: int) -> dict[str, list[Any
             kind == "wall" or phrase in STRUCTURE
             for kind, phrase in zip(rows["kind"], rows["phrase"], strict=True)
         ],
+        "crowd": [False] * len(rows["phrase"]),
         "visible": [np.nan if v is None else v for v in visible],
         "lookalike": [bool(v) for v in rows["lookalike"]],
     }

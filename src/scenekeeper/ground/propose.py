@@ -35,7 +35,7 @@ class ProposeConfig:
         most: boxes per frame.
     """
 
-    min_score: float = 0.08
+    min_score: float = 0.05
     overlap: float = 0.6
     most: int = 60
 

@@ -30,7 +30,7 @@ class RefineConfig:
         overlap: masks that overlap a better one by more are the same thing.
     """
 
-    min_score: float = 0.1
+    min_score: float = 0.05
     overlap: float = 0.6
 
 
