@@ -11,7 +11,16 @@ import pytest
 from scenekeeper.errors import ModelError
 from scenekeeper.ground.look import look
 from scenekeeper.ground.prepare import crops, namer_input, proposer_input
-from scenekeeper.ground.propose import ProposeConfig, enlarged, propose, shrink
+from scenekeeper.ground.propose import (
+    Proposals,
+    ProposeConfig,
+    enlarged,
+    mask_iou,
+    propose,
+    shrink,
+)
+from scenekeeper.ground.refine import refine
+from scenekeeper.ground.stages import see
 from scenekeeper.ground.weights import FOLDER, load
 from scenekeeper.naming import posterior
 
@@ -54,9 +63,38 @@ def test_a_block_on_a_table_is_found() -> None:
 
 def test_an_empty_picture_gives_no_confident_thing() -> None:
     rgb = np.full((240, 320, 3), 128, np.uint8)
-    found = propose(load("proposer"), rgb, None, ProposeConfig(min_score=0.5))
-    seen = look(load("namer"), rgb, None, found.box_xyxy, found.dense((240, 320)), 300.0)
-    assert len(found) <= 3 and len(seen.embedding) == len(found)
+    found, seen = see(rgb, None, 300.0)
+    assert (found.score > 0.5).sum() <= 3 and len(seen.embedding) == len(found)
+
+
+def test_a_second_look_draws_a_better_mask_and_keeps_one_of_two_alike() -> None:
+    rgb, depth = picture(320, 240)
+    truth = depth == np.float32(1.2)
+    coarse = truth.copy()
+    coarse[96:168:3] = False  # a mask with gaps, of the same box
+    masks = np.stack((coarse, coarse))[:, 96:168, 128:192]
+    place = np.array([[128, 96, 192, 168]] * 2)
+    rough = Proposals(
+        place.astype(np.float32), np.array([0.6, 0.5], np.float32), tuple(masks), place
+    )
+    seen, measures = crops(rgb, depth, rough.box_xyxy, rough.dense((240, 320)), 300.0)
+    found, views, kept = refine(load("refiner"), rough, seen, measures, (240, 320))
+    [mask] = found.dense((240, 320))
+    assert (mask & truth).sum() / (mask | truth).sum() > 0.9
+    assert len(views) == len(kept) == 1 and found.box_xyxy == pytest.approx(place[:1], abs=4)
+
+
+def test_a_second_look_at_nothing_is_no_trouble() -> None:
+    rgb, depth = picture(320, 240)
+    none = propose(load("proposer"), rgb, depth, ProposeConfig(min_score=1.0))
+    seen, measures = crops(rgb, depth, none.box_xyxy, none.dense((240, 320)), 300.0)
+    assert len(refine(load("refiner"), none, seen, measures, (240, 320))[0]) == 0
+
+
+def test_masks_overlap_where_both_lie() -> None:
+    a, b = np.ones((4, 6), np.bool_), np.ones((4, 4), np.bool_)
+    assert mask_iou(a, (0, 0, 6, 4), b, (3, 0, 7, 4)) == pytest.approx(12 / 28)
+    assert mask_iou(a, (0, 0, 6, 4), b, (6, 0, 10, 4)) == 0
 
 
 def test_the_same_picture_gives_the_same_bytes() -> None:
@@ -71,8 +109,8 @@ def test_looks_do_not_depend_on_what_else_is_looked_at() -> None:
     masks = np.zeros((3, 240, 320), np.bool_)
     for k, (x0, y0, x1, y1) in enumerate(boxes.astype(int)):
         masks[k, y0:y1, x0:x1] = True
-    together = look(load("namer"), rgb, depth, boxes, masks, 300.0)
-    alone = look(load("namer"), rgb, depth, boxes[1:2], masks[1:2], 300.0)
+    together = look(load("namer"), *crops(rgb, depth, boxes, masks, 300.0))
+    alone = look(load("namer"), *crops(rgb, depth, boxes[1:2], masks[1:2], 300.0))
     assert together.embedding[1] == pytest.approx(alone.embedding[0], abs=1e-5)
     assert np.linalg.norm(together.embedding, axis=1) == pytest.approx(1, abs=1e-5)
     assert posterior(together.logits).sum(1) == pytest.approx(1)
@@ -100,7 +138,7 @@ def test_crops_measure_things_in_metres() -> None:
     assert blind[0, 3] == 0 and (namer_input(view, blind)[1][0, :2] == 0).all()
 
 
-@pytest.mark.parametrize("name", ["proposer", "namer"])
+@pytest.mark.parametrize("name", ["proposer", "refiner", "namer"])
 def test_a_damaged_network_says_so(tmp_path: Path, name: str) -> None:
     with pytest.raises(ModelError, match="is missing"):
         load(name, tmp_path)

@@ -6,6 +6,7 @@ or shiny) the map speaks for it: the nearest mapped voxel on the pixel's ray.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -94,19 +95,23 @@ class Shown(NamedTuple):
     score: float
 
 
+UNSEEN = 0.5
+"""What is left of a thing's score where only the map shows it."""
+
 Seen = list[tuple[int, bytes, tuple[int, int, int, int]]]
 
 
 class Sight(NamedTuple):
     """One track in one frame: how it shows, and how well map and proposal agree there.
 
-    ``agreement`` is the IoU of the two masks; ``None`` where only one of them shows it.
+    ``score`` is the proposal's; ``None`` where the map alone shows it. ``agreement`` is the IoU of
+    the two masks; ``None`` where only one of them shows it.
     """
 
     track: int
     mask: bytes
     box: tuple[int, int, int, int]
-    proposed: bool
+    score: float | None
     agreement: float | None
 
 
@@ -128,12 +133,12 @@ def with_proposals(
     for s in best.values():
         other = mapped.get(s.track)
         iou = None if other is None else float(masks.iou([s.mask], [other], size)[0, 0])
-        out.append(Sight(s.track, s.mask, masks.box(s.mask, size), True, iou))
+        out.append(Sight(s.track, s.mask, masks.box(s.mask, size), s.score, iou))
     own = [s.mask for s in best.values()]
     for track, counts, box in seen:
         covered = track in things and own and masks.iou([counts], own, size).max() > 0.5
         if track not in best and not covered:
-            out.append(Sight(track, counts, box, False, None))
+            out.append(Sight(track, counts, box, None, None))
     return sorted(out, key=lambda s: s[0])
 
 
@@ -195,9 +200,14 @@ def labels(
         named: probability that each name is right, of tracks that have been looked at.
     """
     tracks = [s.track for s in seen]
+    looked = named or {}
+    here = [
+        sighted(scores[s.track], s.score) if s.track in looked else scores[s.track] for s in seen
+    ]
     p = None
     if named is not None:
-        p = np.array([believe(scores[t], named[t]) if t in named else np.nan for t in tracks])
+        pairs = zip(here, tracks, strict=True)
+        p = np.array([believe(score, named[t]) if t in named else np.nan for score, t in pairs])
     return Labels(
         frame.frame_id,
         frame.t_ns,
@@ -205,10 +215,18 @@ def labels(
         np.array([s.box for s in seen], np.float32).reshape(-1, 4),
         mask=tuple(s.mask for s in seen),
         phrase=tuple(phrases[t] for t in tracks),
-        score=np.array([scores[t] for t in tracks], np.float32),
+        score=np.array(here, np.float32),
         p=None if p is None else p.astype(np.float32),
         track=np.array(tracks, np.int64),
     )
+
+
+def sighted(thing: float, proposal: float | None) -> float:
+    """Score of one sighting of a thing that networks have looked at, and of their proposal here.
+
+    Where no network proposes it, the map's outline of a thing holds less often.
+    """
+    return thing * UNSEEN if proposal is None else math.sqrt(thing * proposal)
 
 
 def _clean(

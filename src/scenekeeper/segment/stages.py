@@ -107,14 +107,16 @@ class ProjectConfig:
         max_depth: metres; farther pixels are not labelled.
         min_share: masks of a smaller share of the image are not labelled.
         small_side: instances with a box side below this many pixels are flagged ``small``.
-        agreement: median IoU of the map's masks of a thing with its proposals' from which on the
-            map shows it where no proposal does.
+        agreement: median IoU of the map's masks of a track with its proposals' from which on the
+            map shows it where no proposal does,
+        sure: and the score that a thing must have.
     """
 
     max_depth: float = 4.0
     min_share: float = 0.0004
     small_side: int = 20
     agreement: float = 0.5
+    sure: float = 0.75
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ class Project:
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
-        return {"version": 2, "config": asdict(self.config)}
+        return {"version": 3, "config": asdict(self.config)}
 
     def open(self, clip: Clip, tables: SessionTables) -> ProjectJob:
         """Start on a clip; the lookup is built once per session and shared by its clips."""
@@ -179,13 +181,25 @@ class ProjectJob:
         """Keep what shows in one frame."""
         self.frames.append(item)
 
+    def _alone(self, track: int, trusted: Mapping[int, bool]) -> bool:
+        """Whether the map's word is enough where no proposal shows a track.
+
+        It nearly always is for floors and tables; a thing must be beyond doubt, unless no network
+        has looked at all.
+        """
+        view = self.view
+        doubtful = bool(view.proposed) and track in view.things
+        if doubtful and view.scores[track] < self.config.sure:
+            return False
+        return trusted.get(track, not doubtful)
+
     def finish(self) -> Mapping[str, pa.Table]:
         """The clip's instances with their flags."""
         trusted = _trusted([s for _, sights in self.frames for s in sights], self.config)
         out = []
         for frame, sights in self.frames:
-            kept = [s for s in sights if s.proposed or s.track not in trusted or trusted[s.track]]
             view = self.view
+            kept = [s for s in sights if s.score is not None or self._alone(s.track, trusted)]
             out.append(labels(frame, kept, view.phrases, view.scores, view.named))
         flags = [_flags(frame, self.view.lookalikes, self.config) for frame in out]
         return {"instances": instances_table(self.clip.session, out, flags)}
