@@ -63,6 +63,7 @@ def score(frames: Path, most: int | None = None, with_depth: bool = True) -> dic
         "frames": n_frames,
         "things": there,
         "mask_ap50": _ap(hits, there),
+        "mask_recall": sum(h for _, h in hits) / there,
         "box_recall": float(got[side >= MIN_SIDE].mean()),
         "recall_by_side": {
             f"{a}-{b}": round(float(got[(side >= a) & (side < b)].mean()), 3)
