@@ -147,7 +147,7 @@ def demo(
 
 @app.command()
 def simulate(
-    out: Annotated[Path, typer.Argument(help="Folder to write to.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write to.")] = Path("simulated"),
     rooms: Annotated[int, typer.Option(min=1, help="How many homes.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Of the first home.")] = 0,
     format: Annotated[

@@ -7,7 +7,7 @@ thing, however long it was out of sight. What has no place is followed in the pi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,6 +36,8 @@ class AssociateConfig:
         scale: greatest difference of the logarithm of sizes.
         alike: least cosine similarity of embeddings.
         glide_s: seconds for which a moving thing is expected to keep its pace.
+        anchor: stretches of so many detections take others in; what is short on both sides is
+            mostly chance.
         rounds: how often poses are settled and stretches joined.
     """
 
@@ -47,6 +49,7 @@ class AssociateConfig:
     scale: float = 0.6
     alike: float = -0.2
     glide_s: float = 1.5
+    anchor: int = 3
     rounds: int = 2
 
 
@@ -77,24 +80,22 @@ def associate(frames: Sequence[Seen], config: AssociateConfig | None = None) -> 
     linked = stretches = link(frames, config.link)
     seen = places(frames, config.settle)
     correction = np.zeros((len(frames), 6))
-    stays = stretches
+    moves = np.zeros(len(stretches), np.bool_)
+    last = np.zeros((0, 3))
     for _ in range(config.rounds):
+        stays = [s for s, m in zip(stretches, moves, strict=True) if not m]
         correction = settle(frames, seen, stays, config.settle)
         point = moved(seen, frames, correction)
-        stretches = _joined(frames, stretches, seen, point, config)
-        stays = [s for s in stretches if not _about(frames, s, seen, point, config).moves]
-    about = [_about(frames, s, seen, point, config) for s in stretches]
+        stretches = _joined(stretches, _known(frames, stretches, seen, point), config)
+        known = _known(frames, stretches, seen, point)
+        moves, last = known.moves, known.last
     order = sorted(range(len(stretches)), key=lambda k: tuple(stretches[k][0]))
     track = [np.full(len(f), -1, np.int64) for f in frames]
     for n, k in enumerate(order):
         for f, row in stretches[k].tolist():
             track[f][row] = n
     return Tracks(
-        tuple(track),
-        np.array([about[k].last for k in order]).reshape(-1, 3),
-        correction,
-        np.array([about[k].moves for k in order], np.bool_),
-        _longest(linked, track, len(order)),
+        tuple(track), last[order], correction, moves[order], _longest(linked, track, len(order))
     )
 
 
@@ -108,73 +109,84 @@ def _longest(linked: Sequence[Int], track: Sequence[Int], n: int) -> Int:
 
 
 @dataclass(frozen=True, eq=False)
-class _About:
-    """What is known of a stretch.
+class _Known:
+    """What is known of stretches, a row each; NaN where they have no place in the world.
 
     Attributes:
-        first: ``[3]`` where it began; the same as ``last`` for what stays.
-        last: ``[3]`` where it ended.
-        spread: standard deviation of these, metres.
-        pace: ``[3]`` metres a second at its end.
-        moves: whether its place changes by more than can be chance.
-        size: metric side; NaN = unknown.
-        start: first time, seconds.
-        stop: last time.
-        embedding: mean look, or ``None``.
+        first: ``[K, 3]`` where each began; the same as ``last`` for what stays.
+        last: ``[K, 3]`` where it ended.
+        spread: ``[K]`` standard deviation of these, metres.
+        pace: ``[K, 3]`` metres a second at its end.
+        moves: ``[K]`` whether its place changes by more than can be chance.
+        size: ``[K]`` metric side.
+        start: ``[K]`` first time, seconds.
+        stop: ``[K]`` last time.
+        length: ``[K]`` detections.
+        look: ``[K, E]`` mean embedding, unit length, or ``None``.
     """
 
     first: Float
     last: Float
-    spread: float
+    spread: Float
     pace: Float
-    moves: bool
-    size: float
-    start: float
-    stop: float
-    embedding: Float | None
+    moves: NDArray[np.bool_]
+    size: Float
+    start: Float
+    stop: Float
+    length: Int
+    look: Float | None
 
 
-def _about(
-    frames: Sequence[Seen], stretch: Int, seen: Places, point: Float, config: AssociateConfig
-) -> _About:
-    rows = seen.of(stretch)
-    t = np.array([frames[f].t_ns for f in stretch[:, 0]]) / 1e9
-    look = _look(frames, stretch)
-    known = np.isfinite(point[rows, 0])
-    nowhere = np.full(3, np.nan)
-    if not known.any():
-        return _About(nowhere, nowhere, np.nan, np.zeros(3), False, np.nan, t[0], t[-1], look)
-    p, when, W = point[rows[known]], t[known], seen.precision[rows[known]]
-    size = float(np.nanmedian(seen.size[rows]))
-    whole, spread = _mean(p, W)
-    ends = [whole, whole]
-    pace, moves = np.zeros(3), False
+def _known(frames: Sequence[Seen], stretches: Sequence[Int], seen: Places, point: Float) -> _Known:
+    t = np.array([f.t_ns for f in frames]) / 1e9
+    n = len(stretches)
+    start = np.array([t[s[0, 0]] for s in stretches])
+    stop = np.array([t[s[-1, 0]] for s in stretches])
+    first, last, pace = np.full((n, 3), np.nan), np.full((n, 3), np.nan), np.zeros((n, 3))
+    spread, size, moves = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, np.bool_)
+    for k, stretch in enumerate(stretches):
+        rows = seen.of(stretch)
+        when = t[stretch[:, 0]]
+        good = np.isfinite(point[rows, 0])
+        if not good.all():
+            rows, when = rows[good], when[good]
+        if not len(rows):
+            continue
+        size[k] = np.median(seen.size[rows])
+        p, W = point[rows], seen.precision[rows]
+        first[k], spread[k] = _mean(p, W)
+        last[k] = first[k]
+        if len(p) >= 6 and (ends := _movement(p, W, when, float(size[k]))) is not None:
+            first[k], last[k], pace[k], spread[k] = ends
+            moves[k] = True
+    length = np.array([len(s) for s in stretches], np.int64)
+    look = _looks(frames, stretches)
+    return _Known(first, last, spread, pace, moves, size, start, stop, length, look)
+
+
+def _movement(
+    p: Float, W: Float, when: Float, size: float
+) -> tuple[Float, Float, Float, float] | None:
+    """Where a thing began and ended, its last pace and the spread of these; ``None`` if it stayed.
+
+    One looks at other sides of a thing in time, so its size is a tolerance too.
+    """
     early, late = (np.abs(when - end) <= min(1.0, np.ptp(when) / 3) for end in when[[0, -1]])
-    if min(early.sum(), late.sum()) >= 3:
-        (a, sa), (b, sb) = _mean(p[early], W[early]), _mean(p[late], W[late])
-        # One looks at other sides of a thing in time, so its size is a tolerance too.
-        moves = bool(np.linalg.norm(a - b) > 4 * np.hypot(sa, sb) + 0.08 + 0.3 * size)
-        if moves:
-            ends, spread = [a, b], max(sa, sb)
-            begins, pace = (
-                _pace(p[early], when[early], W[early]),
-                _pace(p[late], when[late], W[late]),
-            )
-            ends = [a - begins * _half(when[early]), b + pace * _half(when[late])]
-    return _About(ends[0], ends[1], spread, pace, moves, size, t[0], t[-1], look)
+    if min(early.sum(), late.sum()) < 3:
+        return None
+    (a, spread_a), (b, spread_b) = _mean(p[early], W[early]), _mean(p[late], W[late])
+    if np.linalg.norm(a - b) <= 4 * np.hypot(spread_a, spread_b) + 0.08 + 0.3 * size:
+        return None
+    began, ended = _pace(p[early], when[early], W[early]), _pace(p[late], when[late], W[late])
+    half = float(np.ptp(when[early])) / 2, float(np.ptp(when[late])) / 2
+    return a - began * half[0], b + ended * half[1], ended, max(spread_a, spread_b)
 
 
 def _mean(p: Float, W: Float) -> tuple[Float, float]:
-    """Weighted mean of places and its standard deviation; half of the points' errors are shared."""
-    total = W.sum(0)
-    covariance = np.linalg.inv(total + 1e-9 * np.eye(3))
+    """Weighted mean of places and its standard deviation; neighbours share part of their errors."""
+    covariance = np.linalg.inv(W.sum(0) + 1e-9 * np.eye(3))
     mean = covariance @ (W @ p[:, :, None]).sum(0)[:, 0]
     return mean, float(np.sqrt(np.trace(covariance) / 3 * max(1.0, len(p) / 8)))
-
-
-def _half(t: Float) -> float:
-    """From the middle of some times to their end."""
-    return float(np.ptp(t)) / 2
 
 
 def _pace(p: Float, t: Float, W: Float) -> Float:
@@ -184,35 +196,29 @@ def _pace(p: Float, t: Float, W: Float) -> Float:
     return np.asarray((w * at) @ (p - np.average(p, axis=0, weights=w)) / max((w * at) @ at, 1e-9))
 
 
-def _look(frames: Sequence[Seen], stretch: Int) -> Float | None:
-    looks = [frames[f].embedding for f, _ in stretch.tolist()]
-    if looks[0] is None or looks[0].shape[1] < 2:
+def _looks(frames: Sequence[Seen], stretches: Sequence[Int]) -> Float | None:
+    given = next((f.embedding for f in frames if f.embedding is not None), None)
+    if given is None or given.shape[1] < 2:
         return None
-    total = sum(
-        e[k].astype(np.float64)
-        for e, (_, k) in zip(looks, stretch.tolist(), strict=True)
-        if e is not None
-    )
-    return np.asarray(total / max(float(np.linalg.norm(total)), 1e-9))
+    out = np.zeros((len(stretches), given.shape[1]))
+    for k, stretch in enumerate(stretches):
+        for f, row in stretch.tolist():
+            embedding = frames[f].embedding
+            assert embedding is not None
+            out[k] += embedding[row]
+    return np.asarray(out / np.linalg.norm(out, axis=1, keepdims=True).clip(1e-9))
 
 
-def _joined(
-    frames: Sequence[Seen],
-    stretches: Sequence[Int],
-    seen: Places,
-    point: Float,
-    config: AssociateConfig,
-) -> list[Int]:
+def _joined(stretches: Sequence[Int], known: _Known, config: AssociateConfig) -> list[Int]:
     """Stretches with those made one that are at one place and never in one picture, best first."""
-    about = [_about(frames, s, seen, point, config) for s in stretches]
-    group = list(range(len(stretches)))
-    members = {k: [k] for k in group}
-    shown = {k: set(stretches[k][:, 0].tolist()) for k in group}
-    for _, i, j in sorted(_pairs(about, config)):
+    n = len(stretches)
+    group, members = list(range(n)), {k: [k] for k in range(n)}
+    shown = {k: set(stretches[k][:, 0].tolist()) for k in range(n)}
+    for i, j in _pairs(known, config):
         a, b = group[i], group[j]
-        if a == b or shown[a] & shown[b]:
+        if a == b or not shown[a].isdisjoint(shown[b]):
             continue
-        if not _one(about, members[a], members[b], config):
+        if not _agree(known, members[a], members[b], config):
             continue
         for k in members[b]:
             group[k] = a
@@ -225,58 +231,58 @@ def _joined(
     return out
 
 
-def _pairs(about: Sequence[_About], config: AssociateConfig) -> Iterator[tuple[float, int, int]]:
-    """Pairs that may be one thing, with how far they are off."""
-    at = np.array([k for k, a in enumerate(about) if np.isfinite(a.last[0])], np.int64)
-    ends = np.array([p for k in at for p in (about[k].first, about[k].last)]).reshape(-1, 3)
-    near = np.zeros((0, 2), np.int64)
-    if len(at):
-        near = cKDTree(ends).query_pairs(config.farthest, output_type="ndarray")
-    tried = {tuple(sorted(pair)) for pair in np.repeat(at, 2)[near].tolist()}
-    for i in (k for k in at.tolist() if about[k].moves):
-        tried |= {
-            (min(i, j), max(i, j))
-            for j in at.tolist()
-            if abs(about[j].start - about[i].stop) < config.glide_s
-            or abs(about[i].start - about[j].stop) < config.glide_s
-        }
-    for i, j in sorted(tried):
-        if i != j and (off := _off(about[i], about[j], config)) < 1:
-            yield off, i, j
+def _pairs(known: _Known, config: AssociateConfig) -> list[tuple[int, int]]:
+    """Pairs that may be one thing, the likeliest first."""
+    placed = np.flatnonzero(np.isfinite(known.last[:, 0]))
+    enough = min(config.anchor, int(known.length.max(initial=0)))
+    longest = placed[known.length[placed] >= enough]
+    pairs = [np.zeros((0, 2), np.int64)]
+    stays = placed[~known.moves[placed]]
+    if len(stays):
+        own = longest[~known.moves[longest]]
+        near = cKDTree(known.last[stays]).query_ball_point(known.last[own], config.farthest)
+        count = [len(found) for found in near]
+        others = stays[np.concatenate([np.zeros(0), *near]).astype(np.int64)]
+        pairs.append(np.stack((np.repeat(own, count), others), 1))
+    for i in longest[known.moves[longest]].tolist():
+        soon = np.abs(known.start[placed] - known.stop[i]) < config.glide_s
+        soon |= np.abs(known.start[i] - known.stop[placed]) < config.glide_s
+        pairs.append(np.stack((np.full(soon.sum(), i), placed[soon]), 1))
+    both = np.unique(np.sort(np.concatenate(pairs), axis=1), axis=0)
+    both = both[both[:, 0] != both[:, 1]]
+    off = _off(known, both[:, 0], both[:, 1], config)
+    likely = np.flatnonzero(off < 1)
+    return [(int(i), int(j)) for i, j in both[likely[np.argsort(off[likely], kind="stable")]]]
 
 
-def _off(a: _About, b: _About, config: AssociateConfig) -> float:
-    """How far two stretches are from being one thing; 1 = just too far."""
-    if abs(np.log(a.size / b.size)) > config.scale:
-        return np.inf
-    if a.embedding is not None and b.embedding is not None:
-        similar = float(a.embedding @ b.embedding)
-        if similar < config.alike:
-            return np.inf
-    else:
-        similar = 1.0
-    size = min(a.size, b.size)
-    gate = config.reach + 0.25 * size + config.spread * float(np.hypot(a.spread, b.spread))
-    if not (a.moves or b.moves):
-        far = float(np.linalg.norm(a.last - b.last))
-    else:
-        early, late = (a, b) if a.stop <= b.start else (b, a)
-        gap = late.start - early.stop
-        if not 0 < gap < config.glide_s:
-            return np.inf
-        half = gap / 2
-        far = float(np.linalg.norm(early.last + half * early.pace - late.first))
-        far = min(far, float(np.linalg.norm(early.last + gap * early.pace - late.first)))
-        gate += 0.3 * gap
-    return 0.8 * far / min(gate, config.farthest) + 0.2 * (1 - similar)
+def _off(known: _Known, i: Int, j: Int, config: AssociateConfig) -> Float:
+    """How far pairs of stretches are from being one thing; 1 = just too far."""
+    size = np.minimum(known.size[i], known.size[j])
+    gate = config.reach + 0.25 * size
+    gate = gate + config.spread * np.hypot(known.spread[i], known.spread[j])
+    early, late = np.where(known.stop[i] <= known.start[j], (i, j), (j, i))
+    gap = known.start[late] - known.stop[early]
+    moves = known.moves[i] | known.moves[j]
+    ahead = known.last[early][None] + gap[None, :, None] * known.pace[early][None] * [
+        [[0.5]],
+        [[1]],
+    ]
+    far = np.linalg.norm(ahead - known.first[late][None], axis=-1).min(0)
+    far = np.where(moves, far, np.linalg.norm(known.last[i] - known.last[j], axis=-1))
+    gate = np.minimum(np.where(moves, gate + 0.3 * gap, gate), config.farthest)
+    similar = np.ones(len(i))
+    if known.look is not None:
+        similar = (known.look[i] * known.look[j]).sum(1)
+    can = np.abs(np.log(known.size[i] / known.size[j])) <= config.scale
+    can &= similar >= config.alike
+    can &= ~moves | ((gap > 0) & (gap < config.glide_s))
+    return np.asarray(np.where(can, 0.8 * far / gate + 0.2 * (1 - similar), np.inf))
 
 
-def _one(
-    about: Sequence[_About], a: Sequence[int], b: Sequence[int], config: AssociateConfig
-) -> bool:
+def _agree(known: _Known, a: Sequence[int], b: Sequence[int], config: AssociateConfig) -> bool:
     """Whether most of what stays in two groups agrees on one place."""
-    stays = [[about[k] for k in g if not about[k].moves] for g in (a, b)]
-    if not all(stays):
+    one, other = (np.array([k for k in g if not known.moves[k]], np.int64) for g in (a, b))
+    if not len(one) or not len(other):
         return True
-    fits = [_off(x, y, config) < 1 for x in stays[0] for y in stays[1]]
-    return float(np.mean(fits)) > 0.5
+    i, j = np.repeat(one, len(other)), np.tile(other, len(one))
+    return float(np.mean(_off(known, i, j, config) < 1)) > 0.5

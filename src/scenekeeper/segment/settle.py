@@ -1,8 +1,8 @@
 """Camera poses made to agree with the things that stand still: what drifts in them is taken out.
 
 In: frames with believed poses, stretches of detections that are one thing each. Out: poses by
-which every such thing keeps its place. One sparse least-squares problem over small corrections of
-all poses and the places of all things; corrections follow each other smoothly and are small.
+which every such thing keeps its place. One least-squares problem over small corrections of
+all poses and the places of the things; corrections follow each other smoothly and are small.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.sparse.linalg import spsolve
+from scipy.linalg import solveh_banded
 
 from scenekeeper import geometry
 from scenekeeper.segment.tracklets import Seen, sides
@@ -36,6 +35,7 @@ class SettleConfig:
         depth: of depth, as a share of it.
         shortest: stretches of fewer detections say nothing.
         knots: most corrections; with more frames, neighbours share one.
+        things: so many that are seen most have a say.
         rounds: of weighing down what does not fit, as what moves does not.
     """
 
@@ -46,7 +46,8 @@ class SettleConfig:
     sway: float = 0.12
     depth: float = 0.03
     shortest: int = 5
-    knots: int = 1500
+    knots: int = 1000
+    things: int = 300
     rounds: int = 2
 
 
@@ -127,7 +128,7 @@ def settle(
     out = np.zeros((len(frames), 6))
     rows = [seen.of(s) for s in stretches if len(s) >= c.shortest]
     rows = [r[np.isfinite(seen.point[r, 0])] for r in rows]
-    rows = [r for r in rows if len(r) >= c.shortest]
+    rows = sorted((r for r in rows if len(r) >= c.shortest), key=len, reverse=True)[: c.things]
     if not rows:
         return out
     at = np.concatenate(rows)
@@ -140,7 +141,7 @@ def settle(
     prior = _prior(t[first], max(c.steady, shake(frames, seen, stretches)), c)
     weight = np.ones(len(at))
     for _ in range(c.rounds):
-        x, off = _solve(seen, at, thing, knot[seen.frame[at]], arm, weight, prior, len(first))
+        x, off = _solve(seen, at, thing, knot[seen.frame[at]], arm, weight, prior)
         weight = 1 / (1 + off / 9)  # what is off by three deviations counts half
     return np.asarray(x[knot])
 
@@ -152,57 +153,58 @@ def _solve(
     knot: Int,
     arm: Float,
     weight: Float,
-    prior: tuple[Int, Int, Float],
-    n_knots: int,
+    prior: Float,
 ) -> tuple[Float, Float]:
-    """Corrections of knots ``[K, 6]`` and the squared misfit ``[M]`` of each detection."""
-    n_things = int(thing.max()) + 1
-    size = 6 * n_knots + 3 * n_things
+    """Corrections of knots ``[K, 6]`` and the squared misfit ``[M]`` of each detection.
+
+    Knots only know their neighbours, so they are eliminated first, as a matrix of few bands; what
+    is left are the things, few and dense.
+    """
+    n, m = prior.shape[1] // 6, int(thing.max()) + 1
     J = np.zeros((len(at), 3, 9))  # of the corrected point less the thing's place
     J[:, :, :3] = -_cross(arm)
     J[:, :, 3:6], J[:, :, 6:] = np.eye(3), -np.eye(3)
-    W = seen.precision[at] * weight[:, None, None]
-    column = np.concatenate(
-        (6 * knot[:, None] + np.arange(6), 6 * n_knots + 3 * thing[:, None] + np.arange(3)), 1
-    )
-    JW = J.transpose(0, 2, 1) @ W
+    JW = J.transpose(0, 2, 1) @ (seen.precision[at] * weight[:, None, None])
     H = JW @ J
     middle = seen.point[at].mean(0)  # keeps numbers small
     point = seen.point[at] - middle
     g = -(JW @ point[:, :, None])[..., 0]
-    i = np.repeat(column, 9, 1).ravel()
-    j = np.tile(column, (1, 9)).ravel()
-    A = sparse.csc_matrix(
-        (
-            np.concatenate((H.ravel(), prior[2], np.full(3 * n_things, 1e-6))),
-            (
-                np.concatenate((i, prior[0], np.arange(6 * n_knots, size))),
-                np.concatenate((j, prior[1], np.arange(6 * n_knots, size))),
-            ),
-        ),
-        shape=(size, size),
-    )
-    b = np.bincount(column.ravel(), g.ravel(), size)
-    solved = spsolve(A, b)
-    x, place = solved[: 6 * n_knots].reshape(-1, 6), solved[6 * n_knots :].reshape(-1, 3)
-    off = point + np.einsum("mij,mj->mi", J[:, :, :6], x[knot]) - place[thing]
+    own = _summed(H[:, :6, :6], knot, n)
+    band = prior.copy()
+    for k in range(6):  # entries k above the diagonal, in the layout of LAPACK
+        band[6 - k].reshape(n, 6)[:, k:] += own[:, np.arange(6 - k), np.arange(k, 6)]
+    both = np.zeros((n, m, 6, 3))
+    np.add.at(both, (knot, thing), H[:, :6, 6:])
+    B = both.transpose(0, 2, 1, 3).reshape(6 * n, 3 * m)
+    right = np.column_stack((B, _summed(g[:, :6], knot, n).ravel()))
+    solved = solveh_banded(band, right, overwrite_b=True, check_finite=False)
+    S = -B.T @ solved[:, :-1]
+    rows = (3 * np.arange(m)[:, None, None] + np.arange(3)[:, None]) + np.zeros(3, np.int64)
+    S[rows, rows.transpose(0, 2, 1)] += _summed(H[:, 6:, 6:], thing, m) + 1e-6 * np.eye(3)
+    place = np.linalg.solve(S, _summed(g[:, 6:], thing, m).ravel() - B.T @ solved[:, -1])
+    x = (solved[:, -1] - solved[:, :-1] @ place).reshape(n, 6)
+    off = point + np.einsum("mij,mj->mi", J[:, :, :6], x[knot]) - place.reshape(m, 3)[thing]
     return x, np.einsum("mi,mij,mj->m", off, seen.precision[at], off)
 
 
-def _prior(t: Float, wander: float, c: SettleConfig) -> tuple[Int, Int, Float]:
-    """Corrections are small, and change little from knot to knot: entries of the matrix."""
+def _summed(values: Float, group: Int, n: int) -> Float:
+    """Sums of values ``[M, ...]`` by group, ``[n, ...]``."""
+    out = np.zeros((n, *values.shape[1:]))
+    np.add.at(out, group, values)
+    return out
+
+
+def _prior(t: Float, wander: float, c: SettleConfig) -> Float:
+    """Corrections are small, and change little from knot to knot: ``[7, 6 K]``, diagonal last."""
     n = len(t)
-    level = np.tile(np.repeat([c.drift[1], c.drift[0]], 3) ** -2.0, n)
-    diagonal = np.arange(6 * n)
-    step = np.maximum(np.diff(t), 1e-3)
+    band = np.zeros((7, 6 * n))
+    band[6] = np.tile(np.repeat([c.drift[1], c.drift[0]], 3) ** -2.0, n)
     pace = np.repeat([wander, c.arm * wander], 3) ** -2.0
-    smooth = (pace[None] / step[:, None]).ravel()
-    a, b = diagonal[:-6], diagonal[6:]
-    return (
-        np.concatenate((diagonal, a, b, a, b)),
-        np.concatenate((diagonal, a, b, b, a)),
-        np.concatenate((level, smooth, smooth, -smooth, -smooth)),
-    )
+    smooth = (pace[None] / np.maximum(np.diff(t), 1e-3)[:, None]).ravel()
+    band[6, :-6] += smooth
+    band[6, 6:] += smooth
+    band[0, 6:] -= smooth
+    return band
 
 
 def shake(frames: Sequence[Seen], seen: Places, stretches: Sequence[Int]) -> float:
