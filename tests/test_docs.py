@@ -90,7 +90,8 @@ def test_the_commands_of_a_page_run_one_after_the_other(
 ) -> None:
     (home / "labels.json").unlink()
     for line in [line for where, line in COMMANDS if where == page]:
-        typed(line, monkeypatch)
+        # As short as the demo that was run already, so that it continues.
+        typed(f"{line} --seconds 4" if line == "scenekeeper demo" else line, monkeypatch)
 
 
 @pytest.mark.slow
