@@ -98,6 +98,9 @@ class Shown(NamedTuple):
 UNSEEN = 0.5
 """What is left of a thing's score where only the map shows it."""
 
+WEAK = 0.25
+"""Proposals of a lower score yield to the map where it shows the same thing."""
+
 Seen = list[tuple[int, bytes, tuple[int, int, int, int]]]
 
 
@@ -124,11 +127,13 @@ def with_proposals(
     things that cover one another mostly, the proposal's is kept.
     """
     size = (frame.camera.height, frame.camera.width)
+    mapped = {track: counts for track, counts, _ in seen}
     best: dict[int, Shown] = {}
     for item in shown:
+        if item.score < WEAK and item.track in mapped:
+            continue
         if item.track not in best or item.score > best[item.track].score:
             best[item.track] = item
-    mapped = {track: counts for track, counts, _ in seen}
     out = []
     for s in best.values():
         other = mapped.get(s.track)

@@ -131,7 +131,7 @@ class Project:
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
-        return {"version": 3, "config": asdict(self.config)}
+        return {"version": 5, "config": asdict(self.config)}
 
     def open(self, clip: Clip, tables: SessionTables) -> ProjectJob:
         """Start on a clip; the lookup is built once per session and shared by its clips."""
@@ -184,14 +184,13 @@ class ProjectJob:
     def _alone(self, track: int, trusted: Mapping[int, bool]) -> bool:
         """Whether the map's word is enough where no proposal shows a track.
 
-        It nearly always is for floors and tables; a thing must be beyond doubt, unless no network
-        has looked at all.
+        A thing that networks know must be shown alike by both, or be beyond doubt.
         """
+        if track in trusted:
+            return trusted[track]
         view = self.view
-        doubtful = bool(view.proposed) and track in view.things
-        if doubtful and view.scores[track] < self.config.sure:
-            return False
-        return trusted.get(track, not doubtful)
+        known = track in view.named and track in view.things
+        return not known or view.scores[track] >= self.config.sure
 
     def finish(self) -> Mapping[str, pa.Table]:
         """The clip's instances with their flags."""

@@ -1,8 +1,8 @@
 """Make one set of tracks of what the map shows and what the networks propose.
 
 In: the session's segments (pieces of the map) and proposals (masks in single frames). Out: tracks
-with names: segments that proposals confirm and name, and things the map has not told apart or has
-not seen.
+with names: segments that proposals confirm and name, things the map has not told apart or has not
+seen, and bulky segments that nothing confirms, which keep a low score.
 """
 
 from __future__ import annotations
@@ -58,17 +58,22 @@ class UniteConfig:
         share: of a proposal's points that must lie on a segment for it to speak of it.
         parted: share of their common frames in which two things must lie side by side on a segment
             for it to be several things.
+        parting: median score that each of them must have.
         min_frames: a thing must be proposed in so many frames,
         at_once: or in a single one with this score.
         confirmed: share of its frames in which it must be proposed with ``min_score``.
+        bulk: smallest and middle side, metres, that a piece of the map must have to be a thing
+            without any proposal; slivers of furniture have not.
     """
 
-    min_score: float = 0.35
+    min_score: float = 0.25
     share: float = 0.6
     parted: float = 0.5
+    parting: float = 0.6
     min_frames: int = 2
     at_once: float = 0.65
     confirmed: float = 0.3
+    bulk: tuple[float, float] = (0.08, 0.2)
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ class Unite:
         """What the output depends on."""
         taught = {word: list(v) for word, v in sorted(self.prototypes.items())}
         return {
-            "version": 2,
+            "version": 4,
             "classes": list(self.classes),
             "prototypes": taught,
             "config": asdict(self.config),
@@ -128,8 +133,8 @@ class Unite:
             if segment["kind"] not in STRUCTURE and _several(found, mine, self.config):
                 alone += mine
                 continue
-            if not mine and segment["kind"] not in STRUCTURE:
-                continue  # of pieces that no proposal ever speaks for, 29 in 30 are no things
+            if not mine and not _bulky(segment, self.config):
+                continue
             votes = np.concatenate([*mine, np.zeros(0, np.int64)])
             rows.append(self._row(tables.session, segment, found, votes, k))
         for n, members in enumerate(alone):
@@ -305,9 +310,10 @@ def _segment_of(
 
 
 def _several(found: _Found, mine: Sequence[Int], config: UniteConfig) -> bool:
-    """Whether a segment is several things: two are followed on it, side by side in the picture."""
-    for k, a in enumerate(mine):
-        for b in mine[k + 1 :]:
+    """Whether a segment is several things: two are surely followed on it, side by side in view."""
+    sure = [m for m in mine if np.median(found.score[m]) >= config.parting]
+    for k, a in enumerate(sure):
+        for b in sure[k + 1 :]:
             both, at_a, at_b = np.intersect1d(
                 found.frame_id[a], found.frame_id[b], return_indices=True
             )
@@ -319,6 +325,12 @@ def _several(found: _Found, mine: Sequence[Int], config: UniteConfig) -> bool:
             if np.mean(apart) >= config.parted:
                 return True
     return False
+
+
+def _bulky(segment: Mapping[str, Any], config: UniteConfig) -> bool:
+    smallest, middle, _ = sorted(segment["extent"])
+    thick, wide = config.bulk
+    return segment["kind"] in STRUCTURE or bool(smallest >= thick and middle >= wide)
 
 
 def _side_by_side(boxes: NDArray[np.float32]) -> bool:
