@@ -72,7 +72,7 @@ class UniteConfig:
     parting: float = 0.6
     min_frames: int = 2
     at_once: float = 0.65
-    confirmed: float = 0.3
+    confirmed: float = 0.5
     bulk: tuple[float, float] = (0.08, 0.2)
 
 
