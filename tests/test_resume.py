@@ -64,7 +64,7 @@ def content(dataset: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for file in sorted(dataset.rglob("*")):
         name = str(file.relative_to(dataset))
-        if not file.is_file() or file.name.startswith(".partial-"):
+        if not file.is_file() or ".partial-" in name:  # left by a kill; swept when it is old
             continue
         if file.suffix == ".sqlite":
             found[name] = sorted(_rows(file))

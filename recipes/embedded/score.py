@@ -69,7 +69,7 @@ def score(frames: Path, most: int | None = None, with_depth: bool = True) -> dic
             f"{a}-{b}": round(float(got[(side >= a) & (side < b)].mean()), 3)
             for a, b in ((4, 8), (8, 16), (16, 32), (32, 64), (64, 400))
         },
-        "named_map50": _named_map(names, truths),
+        "named_map50": named_map(names, truths),
         "top1": float(right.mean()),
         "name_ece": _ece(confidence, right),
         "cpu_ms_per_frame": 1000 * seconds / n_frames,
@@ -135,7 +135,7 @@ def _greedy(
     return (out,)
 
 
-def _named_map(names: list[Any], truths: list[dict[str, Any]]) -> float:
+def named_map(names: list[Any], truths: list[dict[str, Any]]) -> float:
     """Mean AP50 over classes, each proposal voting for its three best names."""
     by_class: dict[int, list[Any]] = {}
     for s, c, row, k in names:

@@ -139,10 +139,18 @@ def test_what_the_map_does_not_show_is_added() -> None:
     assert len(added) == 1 and added[0]["track"] == 4 and added[0]["keys"]
 
 
-def test_a_piece_that_no_proposal_speaks_for_is_no_thing_but_a_surface_is() -> None:
-    rows = united(Tables([segment(0, 0.0, 0.3), {**segment(1, 0.5, 0.3), "kind": "support"}]))
-    assert [r["track"] for r in rows] == [1]
-    assert rows[0]["phrase"] == UNNAMED and rows[0]["p"] is None
+def test_a_bulky_piece_without_proposals_stays_with_a_low_score_and_a_sliver_goes() -> None:
+    rows = united(Tables([segment(0, 0.0, 0.3), segment(1, 0.5, 0.3, depth=0.03)]))
+    assert [r["track"] for r in rows] == [0]
+    assert rows[0]["score"] < 0.5 and rows[0]["phrase"] == UNNAMED and rows[0]["p"] is None
+
+
+def test_parts_that_are_hardly_believed_do_not_part_a_piece() -> None:
+    tables = Tables([segment(0, -0.4, 0.8)])
+    tables.propose(-0.4, 0.8, (4.0, 0.0), range(10))
+    tables.propose(-0.4, 0.38, (4.0, 0.0), range(10), score=0.4)
+    tables.propose(0.02, 0.38, (0.0, 4.0), range(10), score=0.4)
+    assert [r for r in united(tables) if r["segment"] == 0]
 
 
 @pytest.mark.parametrize("frames", [range(1), range(0)])
