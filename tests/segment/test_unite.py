@@ -77,7 +77,14 @@ class Tables:
     def each_clip(self, table: str) -> Iterator[pa.Table]:
         yield pa.Table.from_pylist(self.proposals, PROPOSALS)
 
-    def propose(self, x: float, width: float, logits: tuple[float, ...], frames: range) -> None:
+    def propose(
+        self,
+        x: float,
+        width: float,
+        logits: tuple[float, ...],
+        frames: range,
+        score: float = 0.9,
+    ) -> None:
         """Propose what stands from ``x`` on, in some frames."""
         keys = block(x, width, SIZE)
         corners = geometry.project(K, np.array([[x, -0.15, 2.0], [x + width, 0.15, 2.0]]))
@@ -92,7 +99,7 @@ class Tables:
                     "mask": b"",
                     "height": 240,
                     "width": 320,
-                    "score": 0.9,
+                    "score": score,
                     "depth": 2.0,
                     "keys": keys[:: max(1, len(keys) // 40)].tolist(),
                     "embedding": np.eye(4)[int(np.argmax(logits))].tolist(),
