@@ -28,7 +28,7 @@ TIMES = {"seconds", "worker", "ended_ns", "attempts", "expires"}
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tabletop(tmp_path_factory.mktemp("resume") / "room", 24, size=(160, 120))
+    return write_tabletop(tmp_path_factory.mktemp("resume") / "room", 48, size=(160, 120))
 
 
 def start(recording: Path, dataset: Path, *limit: str) -> subprocess.Popen[str]:
