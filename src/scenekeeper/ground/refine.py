@@ -60,7 +60,8 @@ def refine(
     config = config or RefineConfig()
     if not len(found):
         return found, looks, measures
-    logit = np.log(found.score / (1 - found.score))
+    sure = found.score.clip(1e-6, 1 - 1e-6)
+    logit = np.log(sure / (1 - sure))
     crop, m = refiner_input(looks, measures, logit)
     logits, quality = network(crop=crop, measures=m)
     score = np.sqrt(found.score / (1 + np.exp(-quality)))

@@ -109,7 +109,7 @@ class ProjectConfig:
         small_side: instances with a box side below this many pixels are flagged ``small``.
         agreement: median IoU of the map's masks of a track with its proposals' from which on the
             map shows it where no proposal does,
-        sure: and the score that a thing must have.
+        sure: or, where the two never meet in a clip, the score that a thing must have.
     """
 
     max_depth: float = 4.0
