@@ -7,7 +7,7 @@ thing, however long it was out of sight. What has no place is followed in the pi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +21,9 @@ __all__ = ["AssociateConfig", "Seen", "Tracks", "associate"]
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
+
+BLOCK = 64
+"""Anchors whose neighbours are looked at together."""
 
 
 @dataclass(frozen=True)
@@ -236,23 +239,32 @@ def _pairs(known: _Known, config: AssociateConfig) -> list[tuple[int, int]]:
     placed = np.flatnonzero(np.isfinite(known.last[:, 0]))
     enough = min(config.anchor, int(known.length.max(initial=0)))
     longest = placed[known.length[placed] >= enough]
-    pairs = [np.zeros((0, 2), np.int64)]
-    stays = placed[~known.moves[placed]]
+    found = [np.zeros((0, 3))]
+    for pairs in _near(known, placed, longest, config):
+        both = np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1)
+        off = _off(known, both[:, 0], both[:, 1], config)
+        found.append(np.column_stack((off, both))[off < 1])
+    every = np.unique(np.concatenate(found), axis=0)  # by how far they are off
+    return [(int(i), int(j)) for _, i, j in every]
+
+
+def _near(known: _Known, placed: Int, longest: Int, config: AssociateConfig) -> Iterator[Int]:
+    """Pairs worth a look, ``[P, 2]``, a block of anchors at a time: there may be millions."""
+    stays, own = (rows[~known.moves[rows]] for rows in (placed, longest))
     if len(stays):
-        own = longest[~known.moves[longest]]
-        near = cKDTree(known.last[stays]).query_ball_point(known.last[own], config.farthest)
-        count = [len(found) for found in near]
-        others = stays[np.concatenate([np.zeros(0), *near]).astype(np.int64)]
-        pairs.append(np.stack((np.repeat(own, count), others), 1))
+        tree, usual = cKDTree(known.last[stays]), float(np.median(known.spread[stays]))
+        gate = config.reach + 0.25 * known.size[own]
+        gate = gate + config.spread * np.hypot(known.spread[own], usual)
+        for k in range(0, len(own), BLOCK):
+            block = own[k : k + BLOCK]
+            radius = np.minimum(gate[k : k + BLOCK], config.farthest)
+            near = tree.query_ball_point(known.last[block], radius)
+            others = stays[np.concatenate([np.zeros(0), *near]).astype(np.int64)]
+            yield np.stack((np.repeat(block, [len(n) for n in near]), others), 1)
     for i in longest[known.moves[longest]].tolist():
         soon = np.abs(known.start[placed] - known.stop[i]) < config.glide_s
         soon |= np.abs(known.start[i] - known.stop[placed]) < config.glide_s
-        pairs.append(np.stack((np.full(soon.sum(), i), placed[soon]), 1))
-    both = np.unique(np.sort(np.concatenate(pairs), axis=1), axis=0)
-    both = both[both[:, 0] != both[:, 1]]
-    off = _off(known, both[:, 0], both[:, 1], config)
-    likely = np.flatnonzero(off < 1)
-    return [(int(i), int(j)) for i, j in both[likely[np.argsort(off[likely], kind="stable")]]]
+        yield np.stack((np.full(soon.sum(), i), placed[soon]), 1)
 
 
 def _off(known: _Known, i: Int, j: Int, config: AssociateConfig) -> Float:
