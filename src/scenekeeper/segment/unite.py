@@ -7,7 +7,7 @@ seen, and bulky segments that nothing confirms, which keep a low score.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -59,6 +59,7 @@ class UniteConfig:
         parted: share of their common frames in which two things must lie side by side on a segment
             for it to be several things.
         parting: median score that each of them must have.
+        alike: least cosine similarity of the looks of what is one thing.
         min_frames: a thing must be proposed in so many frames,
         at_once: or in a single one with this score.
         confirmed: share of its frames in which it must be proposed with ``min_score``.
@@ -70,6 +71,7 @@ class UniteConfig:
     share: float = 0.6
     parted: float = 0.5
     parting: float = 0.6
+    alike: float = 0.2
     min_frames: int = 2
     at_once: float = 0.65
     confirmed: float = 0.5
@@ -103,7 +105,7 @@ class Unite:
         """What the output depends on."""
         taught = {word: list(v) for word, v in sorted(self.prototypes.items())}
         return {
-            "version": 4,
+            "version": 5,
             "classes": list(self.classes),
             "prototypes": taught,
             "config": asdict(self.config),
@@ -129,11 +131,10 @@ class Unite:
                 own.setdefault(k, []).append(members)
         rows = []
         for k, segment in enumerate(segments):
-            mine = own.get(k, [])
-            if segment["kind"] not in STRUCTURE and _several(found, mine, self.config):
-                alone += mine
-                continue
-            if not mine and not _bulky(segment, self.config):
+            followed = own.get(k, [])
+            mine, others = _owners(found, followed, segment["kind"] in STRUCTURE, self.config)
+            alone += others
+            if not mine and (followed or not _bulky(segment, self.config)):
                 continue
             votes = np.concatenate([*mine, np.zeros(0, np.int64)])
             rows.append(self._row(tables.session, segment, found, votes, k))
@@ -309,28 +310,63 @@ def _segment_of(
     return k if len(mine) >= 0.5 * len(members) and whole.mean() >= 0.5 else None
 
 
-def _several(found: _Found, mine: Sequence[Int], config: UniteConfig) -> bool:
-    """Whether a segment is several things: two are surely followed on it, side by side in view."""
-    sure = [m for m in mine if np.median(found.score[m]) >= config.parting]
-    for k, a in enumerate(sure):
-        for b in sure[k + 1 :]:
-            both, at_a, at_b = np.intersect1d(
-                found.frame_id[a], found.frame_id[b], return_indices=True
-            )
-            if len(both) < 2:
-                continue
-            apart = [
-                _side_by_side(found.box[[i, j]]) for i, j in zip(a[at_a], b[at_b], strict=True)
-            ]
-            if np.mean(apart) >= config.parted:
-                return True
-    return False
+def _owners(
+    found: _Found, mine: Sequence[Int], structure: bool, config: UniteConfig
+) -> tuple[list[Int], list[Int]]:
+    """Of what is followed on a segment, what is the segment, and what is a thing of its own.
+
+    The segment is the thing that shows largest, and whatever is never seen beside it and looks like
+    it. What is surely something else stands alone; what is unsure of itself is left out. A segment
+    on which two sure things lie side by side, of comparable size, is nobody's.
+    """
+    largest = sorted(mine, key=lambda m: -float(_areas(found.box[m]).sum()))
+    sure = [bool(np.median(found.score[m]) >= config.parting) for m in largest]
+    if not structure and _several(found, [m for m, s in zip(largest, sure, strict=True) if s], config):
+        return [], list(mine)
+    owners: list[Int] = []
+    others: list[Int] = []
+    for m, s in zip(largest, sure, strict=True):
+        if not any(_apart(found, m, o, _differ) >= config.parted or _unlike(found, m, o, config) for o in owners):
+            owners.append(m)
+        elif s:
+            others.append(m)
+    return owners, others
+
+
+def _several(found: _Found, sure: Sequence[Int], config: UniteConfig) -> bool:
+    """Whether any two of several things lie side by side in view."""
+    return any(
+        _apart(found, a, b, _side_by_side) >= config.parted
+        for k, a in enumerate(sure)
+        for b in sure[k + 1 :]
+    )
+
+
+def _apart(
+    found: _Found, a: Int, b: Int, test: Callable[[NDArray[np.float32]], bool]
+) -> float:
+    """Share of the frames that show two things in which a test of their boxes holds."""
+    both, at_a, at_b = np.intersect1d(found.frame_id[a], found.frame_id[b], return_indices=True)
+    if len(both) < 2:
+        return 0.0
+    pairs = zip(a[at_a], b[at_b], strict=True)
+    return float(np.mean([test(found.box[[i, j]]) for i, j in pairs]))
+
+
+def _unlike(found: _Found, a: Int, b: Int, config: UniteConfig) -> bool:
+    one, other = (found.embedding[m].mean(0) for m in (a, b))
+    return float(one @ other) < config.alike * float(np.linalg.norm(one) * np.linalg.norm(other))
 
 
 def _bulky(segment: Mapping[str, Any], config: UniteConfig) -> bool:
     smallest, middle, _ = sorted(segment["extent"])
     thick, wide = config.bulk
     return segment["kind"] in STRUCTURE or bool(smallest >= thick and middle >= wide)
+
+
+def _differ(boxes: NDArray[np.float32]) -> bool:
+    """Whether two boxes of one picture are about different things."""
+    return bool(geometry.box_iou(boxes[:1], boxes[1:])[0, 0] < 0.5)
 
 
 def _side_by_side(boxes: NDArray[np.float32]) -> bool:
