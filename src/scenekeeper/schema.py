@@ -122,13 +122,29 @@ class Clip:
 
 @dataclass(frozen=True)
 class Relation:
-    """A directed statement about two things, ``subject predicate object``."""
+    """A directed statement about two things, ``subject predicate object``.
+
+    Attributes:
+        subject: id of the thing spoken of.
+        predicate: ``on``, ``in``, ``under``, ``above``, ``next to``, ``attached to``, ``behind``,
+            ``in front of``, ``left of``, ``right of``.
+        object: id of the other.
+        score: probability that it holds.
+        source: who says so: ``geometry``, ``vlm``, ``person``, ``truth``.
+        frame: whose left, right, front and back are meant, as ``view SESSION/FRAME_ID``; empty
+            where the relation is the same from everywhere.
+        since_t_ns: from when on it is known to hold,
+        until_t_ns: and till when; ``None`` = still.
+    """
 
     subject: int
     predicate: str
     object: int
     score: float = 1.0
     source: str = "geometry"
+    frame: str = ""
+    since_t_ns: int | None = None
+    until_t_ns: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -405,6 +421,9 @@ RELATIONS = pa.schema(
         ("object", pa.int64()),
         ("score", pa.float32()),
         ("source", pa.string()),
+        ("frame", pa.string()),
+        ("since_t_ns", pa.int64()),
+        ("until_t_ns", pa.int64()),
     ]
 )
 

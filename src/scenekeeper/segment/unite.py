@@ -321,12 +321,17 @@ def _owners(
     """
     largest = sorted(mine, key=lambda m: -float(_areas(found.box[m]).sum()))
     sure = [bool(np.median(found.score[m]) >= config.parting) for m in largest]
-    if not structure and _several(found, [m for m, s in zip(largest, sure, strict=True) if s], config):
+    if not structure and _several(
+        found, [m for m, s in zip(largest, sure, strict=True) if s], config
+    ):
         return [], list(mine)
     owners: list[Int] = []
     others: list[Int] = []
     for m, s in zip(largest, sure, strict=True):
-        if not any(_apart(found, m, o, _differ) >= config.parted or _unlike(found, m, o, config) for o in owners):
+        if not any(
+            _apart(found, m, o, _differ) >= config.parted or _unlike(found, m, o, config)
+            for o in owners
+        ):
             owners.append(m)
         elif s:
             others.append(m)
@@ -342,9 +347,7 @@ def _several(found: _Found, sure: Sequence[Int], config: UniteConfig) -> bool:
     )
 
 
-def _apart(
-    found: _Found, a: Int, b: Int, test: Callable[[NDArray[np.float32]], bool]
-) -> float:
+def _apart(found: _Found, a: Int, b: Int, test: Callable[[NDArray[np.float32]], bool]) -> float:
     """Share of the frames that show two things in which a test of their boxes holds."""
     both, at_a, at_b = np.intersect1d(found.frame_id[a], found.frame_id[b], return_indices=True)
     if len(both) < 2:
