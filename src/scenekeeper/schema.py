@@ -355,6 +355,36 @@ PROPOSALS = pa.schema(
     ]
 )
 
+OBSERVATIONS = pa.schema(
+    [
+        ("session", pa.string()),
+        ("frame_id", pa.int64()),
+        ("instance", pa.int32()),
+        ("points", pa.binary()),
+        ("rgb", pa.binary()),
+    ]
+)
+
+DEPTHS = pa.schema(
+    [
+        ("session", pa.string()),
+        ("frame_id", pa.int64()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("step", pa.int32()),
+        ("depth", pa.binary()),
+    ]
+)
+
+SIGHTINGS = pa.schema(
+    [
+        ("session", pa.string()),
+        ("frame_id", pa.int64()),
+        ("instance", pa.int32()),
+        ("track", pa.int64()),
+    ]
+)
+
 SURFACE = pa.schema(
     [
         ("session", pa.string()),
@@ -471,6 +501,9 @@ TABLES: Mapping[str, pa.Schema] = {
     "segments": SEGMENTS,
     "proposals": PROPOSALS,
     "tracks": TRACKS,
+    "observations": OBSERVATIONS,
+    "depths": DEPTHS,
+    "sightings": SIGHTINGS,
     "instances": INSTANCES,
     "objects": OBJECTS,
     "relations": RELATIONS,
