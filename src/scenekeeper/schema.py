@@ -382,6 +382,7 @@ SIGHTINGS = pa.schema(
         ("frame_id", pa.int64()),
         ("instance", pa.int32()),
         ("track", pa.int64()),
+        ("pose", pa.list_(pa.float64(), 7)),
     ]
 )
 
@@ -440,6 +441,11 @@ OBJECTS = pa.schema(
         ("last_t_ns", pa.int64()),
         ("best_frame_ids", pa.list_(pa.int64())),
         ("status", pa.string()),
+        ("p", pa.float32()),
+        ("names", pa.map_(pa.string(), pa.float32())),
+        ("position_std", _VEC3),
+        ("colors", pa.map_(pa.string(), pa.float32())),
+        ("cells", pa.list_(pa.int64())),
     ]
 )
 
@@ -454,6 +460,17 @@ RELATIONS = pa.schema(
         ("frame", pa.string()),
         ("since_t_ns", pa.int64()),
         ("until_t_ns", pa.int64()),
+    ]
+)
+
+RECONCILED = pa.schema(
+    [
+        ("session", pa.string()),
+        ("frame_id", pa.int64()),
+        ("instance", pa.int32()),
+        ("track", pa.int64()),
+        ("action", pa.string()),
+        ("reason", pa.string()),
     ]
 )
 
@@ -504,6 +521,7 @@ TABLES: Mapping[str, pa.Schema] = {
     "observations": OBSERVATIONS,
     "depths": DEPTHS,
     "sightings": SIGHTINGS,
+    "reconciled": RECONCILED,
     "instances": INSTANCES,
     "objects": OBJECTS,
     "relations": RELATIONS,

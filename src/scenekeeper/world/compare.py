@@ -8,17 +8,18 @@ nothing is called new where nobody had looked before.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from scenekeeper.schema import UNNAMED
 from scenekeeper.voxels import touching, voxel_centers
-from scenekeeper.world.evidence import Evidence, Keyframe
+from scenekeeper.world.evidence import Evidence
 from scenekeeper.world.scene import CELL
-from scenekeeper.world.visibility import look_for
+from scenekeeper.world.visibility import Keyframe, Samples, look
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -38,8 +39,9 @@ class CompareConfig:
             where they are,
         alike: and how well looks must agree, 0 to 1.
         moved: how well looks must agree for one thing at two places.
-        samples: points of a thing that are looked for in depth images.
-        looks: depth images in which a thing must have been looked for,
+        visible: share of a thing's samples that a depth image must test for it to have been
+            looked for there,
+        looks: images in which it must have been,
         through: and share of them in which its place must have been seen through.
         existence: things believed in less than this neither come nor go.
     """
@@ -47,13 +49,13 @@ class CompareConfig:
     overlap: float = 0.3
     alike: float = 0.35
     moved: float = 0.6
-    samples: int = 48
+    visible: float = 0.3
     looks: int = 2
     through: float = 0.6
     existence: float = 0.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Change:
     """Something that is otherwise than it was.
 
@@ -62,13 +64,18 @@ class Change:
         before: id of the thing before; ``None`` of what was added.
         now: index of the thing in the session; ``None`` of what was taken.
         score: probability that it is so.
-        frames: frames of the session that show it.
+        phrase: what the thing is called,
+        was_at: and where it was, ``float64 [3]`` metres; ``None`` of what was added.
+        frames: what shows it: frames that show the thing, or, of what was taken, depth images of
+            the session, by index, that show its place empty.
     """
 
     kind: ChangeKind
     before: int | None
     now: int | None
     score: float
+    phrase: str = UNNAMED
+    was_at: Float | None = None
     frames: tuple[int, ...] = ()
 
 
@@ -87,7 +94,6 @@ class Comparison:
     changes: tuple[Change, ...] = ()
     unseen: tuple[int, ...] = ()
     missed: tuple[int, ...] = ()
-    explored: Mapping[int, bool] = field(default_factory=dict)
 
 
 def compare(
@@ -108,87 +114,98 @@ def compare(
     """
     c = config or CompareConfig()
     ids = sorted(known)
-    same = _in_place([known[i] for i in ids], things, c)
-    matched = {n: ids[k] for n, k in same.items()}
-    rest = [i for i in ids if i not in set(matched.values())]
-    looked = {i: _looked(known[i], keyframes, c) for i in rest}
-    gone = [i for i in rest if _is_thing(known[i]) and looked[i].is_free(c)]
-    unexplained = [n for n in range(len(things)) if n not in matched]
-    before = {n: _looked(things[n], earlier, c) for n in unexplained if _counts(things[n], c)}
-    new = [n for n in before if _is_thing(things[n])]
+    same = {n: ids[k] for n, k in in_place([known[i] for i in ids], things, c).items()}
+    stayed = set(same.values())
+    rest = [i for i in ids if i not in stayed]
+    new = [n for n, e in enumerate(things) if n not in same and _comes_and_goes(e, c)]
+    now = dict(zip(rest, _looked([known[i] for i in rest], keyframes, c), strict=True))
+    before = dict(zip(new, _looked([things[n] for n in new], earlier, c), strict=True))
+    gone = [i for i in rest if _comes_and_goes(known[i], c) and now[i].is_free(c)]
     moved = _moved(known, gone, things, new, c)
-    matched |= {n: i for n, (i, _) in moved.items()}
+    left = {i for i, _ in moved.values()}
+    arrived = [n for n in new if n not in moved]
+    swapped = _swapped(known, [i for i in rest if i not in left], things, arrived, c)
+    taken = [i for i in gone if i not in left and i not in swapped.values()]
+    added = [n for n in arrived if n not in swapped and before[n].is_free(c)]
     changes = [
-        Change("moved", i, n, p, things[n].views) for n, (i, p) in moved.items()
+        *(_change("moved", known[i], i, things[n], n, p) for n, (i, p) in moved.items()),
+        *(
+            _change("swapped", known[i], i, things[n], n, things[n].existence)
+            for n, i in swapped.items()
+        ),
+        *(_change("taken", known[i], i, None, None, now[i].freedom, now[i].at) for i in taken),
+        *(
+            _change("added", None, None, things[n], n, things[n].existence * before[n].freedom)
+            for n in added
+        ),
     ]
-    gone = [i for i in gone if i not in {i for i, _ in moved.values()}]
-    fresh = [n for n in new if n not in moved and before[n].is_free(c)]
-    swapped = _swapped(known, rest, things, fresh, [n for n in new if n not in moved], c)
-    changes += [Change("swapped", i, n, things[n].existence, things[n].views) for n, i in swapped.items()]
-    changes += [
-        Change("taken", i, None, looked[i].freedom, looked[i].frames)
-        for i in gone
-        if i not in swapped.values() and known[i].existence >= c.existence
-    ]
-    changes += [
-        Change("added", None, n, things[n].existence * before[n].freedom, things[n].views)
-        for n in fresh
-        if n not in swapped
-    ]
-    told = set(gone) | set(swapped.values()) | set(matched.values())
+    explained = left | set(swapped.values()) | set(taken)
+    open_ = [i for i in rest if i not in explained]
     return Comparison(
-        matched,
+        same | {n: i for n, (i, _) in moved.items()},
         tuple(changes),
-        tuple(i for i in rest if i not in told and not looked[i].seen),
-        tuple(i for i in rest if i not in told and looked[i].seen),
+        tuple(i for i in open_ if not now[i].seen),
+        tuple(i for i in open_ if now[i].seen),
     )
+
+
+def _change(
+    kind: ChangeKind,
+    was: Evidence | None,
+    before: int | None,
+    thing: Evidence | None,
+    now: int | None,
+    score: float,
+    frames: tuple[int, ...] = (),
+) -> Change:
+    known = was or thing
+    assert known is not None
+    at = None if was is None else was.center
+    return Change(kind, before, now, score, known.phrase, at, thing.views if thing else frames)
 
 
 @dataclass(frozen=True)
 class _Looked:
-    """In how many depth images a thing's place was in full view, and in how many of these empty."""
+    """In how many depth images a thing's place was in full view, in how many of these it was empty,
+    and the first of the latter."""
 
     seen: int
     empty: int
-    frames: tuple[int, ...]
+    at: tuple[int, ...]
 
     @property
     def freedom(self) -> float:
+        """Probability that the place was empty."""
         return (self.empty + 0.5) / (self.seen + 1)
 
     def is_free(self, c: CompareConfig) -> bool:
         return self.empty >= c.looks and self.empty >= c.through * self.seen
 
 
-def _looked(thing: Evidence, keyframes: Sequence[Keyframe], c: CompareConfig) -> _Looked:
-    points = sample(thing.cells, c.samples)
-    seen = empty = 0
-    frames = []
-    for k in keyframes:
-        hit, through, _ = look_for(points, k.depth, k.intrinsics, k.T_world_camera)
-        if hit + through < 0.3 * len(points) or hit + through < 4:
-            continue
-        seen += 1
-        if through > 0.6 * (hit + through):
-            empty += 1
-            frames.append(k.frame_id)
-    return _Looked(seen, empty, tuple(frames[:4]))
-
-
-def sample(cells: Int, most: int) -> Float:
-    """Centres ``[S, 3]`` metres of cells spread over a thing."""
-    if len(cells) > most:
-        rng = np.random.default_rng(len(cells))
-        cells = rng.choice(cells, most, replace=False)
-    return voxel_centers(cells, CELL)
+def _looked(
+    things: Sequence[Evidence], keyframes: Sequence[Keyframe], c: CompareConfig
+) -> list[_Looked]:
+    """How each thing's place looks in depth images."""
+    samples = Samples.of_cells([t.cells for t in things], CELL)
+    seen, empty = np.zeros(len(things), np.int64), np.zeros(len(things), np.int64)
+    at: list[list[int]] = [[] for _ in things]
+    for k, frame in enumerate(keyframes if things else ()):
+        sight = look(samples, frame.metres, frame.intrinsics, frame.T_world_camera)
+        tested = sight.hit + sight.through
+        clear = (tested >= 4) & (tested >= c.visible * sight.total)
+        free = clear & (sight.emptied > 0.6)
+        seen, empty = seen + clear, empty + free
+        for n in np.flatnonzero(free):
+            at[n].append(k)
+    return [_Looked(int(s), int(e), tuple(a[:4])) for s, e, a in zip(seen, empty, at, strict=True)]
 
 
 def _is_thing(e: Evidence) -> bool:
     return e.kind not in STRUCTURE
 
 
-def _counts(e: Evidence, c: CompareConfig) -> bool:
-    return e.existence >= c.existence and len(e.cells) > 0
+def _comes_and_goes(e: Evidence, c: CompareConfig) -> bool:
+    return _is_thing(e) and e.existence >= c.existence and len(e.cells) > 0
 
 
 def likeness(a: Evidence, b: Evidence) -> float:
@@ -218,7 +235,9 @@ def _sizes_agree(a: Evidence, b: Evidence) -> float:
     return float(np.exp(-((np.log(one / other) ** 2).mean() / 0.5)))
 
 
-def _in_place(known: Sequence[Evidence], things: Sequence[Evidence], c: CompareConfig) -> dict[int, int]:
+def in_place(
+    known: Sequence[Evidence], things: Sequence[Evidence], c: CompareConfig
+) -> dict[int, int]:
     """Which known thing each thing is that stands where it stood: ``{thing: row of known}``."""
     if not known or not things:
         return {}
@@ -280,7 +299,6 @@ def _swapped(
     known: Mapping[int, Evidence],
     rest: Sequence[int],
     things: Sequence[Evidence],
-    fresh: Sequence[int],
     new: Sequence[int],
     c: CompareConfig,
 ) -> dict[int, int]:

@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from scenekeeper.schema import UNNAMED
+from scenekeeper.world.scene import SURE
+from scenekeeper.world.visibility import Keyframe
+
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
@@ -25,8 +29,8 @@ class Evidence:
         extent: ``float64 [3]`` metres along the axes of ``R_world_box``.
         R_world_box: ``float64 [3, 3]``, third axis up.
         position_std: ``float64 [3]`` of the centre, metres.
-        cells: ``int64 [C]`` ascending keys of the cells of edge :data:`~scenekeeper.world.scene.CELL`
-            that it occupies.
+        cells: ``int64 [C]`` ascending keys of the cells that it occupies, see
+            :data:`scenekeeper.world.scene.CELL`.
         rgb: ``uint8 [3]`` median colour.
         colors: share of its surface by colour word.
         embedding: ``float32 [E]`` unit vector, or ``None``.
@@ -53,22 +57,11 @@ class Evidence:
     last_t_ns: int = 0
     views: tuple[int, ...] = ()
 
-
-@dataclass(frozen=True, eq=False)
-class Keyframe:
-    """A coarse depth image, kept to tell later what was free space and what was never seen.
-
-    Attributes:
-        frame_id: of the frame.
-        T_world_camera: ``float64 [4, 4]``.
-        intrinsics: ``float64 [3, 3]`` of the coarse image.
-        depth: ``float32 [h, w]`` metres, 0 = unknown.
-    """
-
-    frame_id: int
-    T_world_camera: Float
-    intrinsics: Float
-    depth: NDArray[np.float32]
+    @property
+    def phrase(self) -> str:
+        """Its most probable name; ``object`` when none is probable enough."""
+        best = max(self.names, key=lambda name: self.names[name], default=UNNAMED)
+        return best if self.names.get(best, 0.0) >= SURE else UNNAMED
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +76,8 @@ class SessionEvidence:
         last_t_ns: of its last frame.
         things: its objects.
         surface: ``float32 [P, 3]`` metres, thinned points of everything that was seen.
-        keyframes: spread over the session.
+        keyframes: coarse depth images spread over the session, and
+        keyframe_ids: the frames that they are of.
     """
 
     session: str
@@ -94,3 +88,4 @@ class SessionEvidence:
     things: tuple[Evidence, ...]
     surface: NDArray[np.float32]
     keyframes: tuple[Keyframe, ...]
+    keyframe_ids: tuple[int, ...]

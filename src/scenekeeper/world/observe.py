@@ -201,4 +201,4 @@ def _colors(
     if not len(inside):
         return np.zeros((0, 3), np.uint8)
     v, u = np.divmod(inside[np.linspace(0, len(inside) - 1, most).astype(np.int64)], mask.shape[1])
-    return rgb[place[1] + v, place[0] + u]
+    return np.asarray(rgb[place[1] + v, place[0] + u], np.uint8)

@@ -127,6 +127,11 @@ class Keyframe:
     intrinsics: Float
     T_world_camera: Float
 
+    @property
+    def metres(self) -> NDArray[np.float32]:
+        """Depth in metres ``float32 [h, w]``."""
+        return self.depth_mm.astype(np.float32) / 1000
+
 
 def look(
     samples: Samples,
@@ -163,9 +168,7 @@ def look_back(
     Returns:
         Sums; each keyframe tests all samples, so a row adds up to samples times keyframes.
     """
-    metres = (
-        (k.depth_mm.astype(np.float32) / 1000, k.intrinsics, k.T_world_camera) for k in keyframes
-    )
+    metres = ((k.metres, k.intrinsics, k.T_world_camera) for k in keyframes)
     return _count(samples, metres, config or SightConfig())
 
 
