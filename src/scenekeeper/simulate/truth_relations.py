@@ -32,6 +32,9 @@ OVER = 0.5
 FLAT = 0.02
 """Metres: what lies no higher on the floor is a mat, and what reaches lower touches it."""
 
+HANGS = 0.1
+"""Metres off its wall where what hangs there is taken to be when asked what it is above."""
+
 CELL = 0.02
 CLEAR = 0.01
 """Metres of air between what is free of the other."""
@@ -152,7 +155,7 @@ def _over(shapes: Sequence[_Shape], carrier: Mapping[int, tuple[str, int]]) -> I
     """``under`` and ``above``, by what is the next thing above what in every cell."""
     if not shapes:
         return
-    points = np.concatenate([s.points for s in shapes])
+    points = np.concatenate([_off_the_wall(s) for s in shapes])
     which = np.repeat(np.arange(len(shapes)), [len(s.points) for s in shapes])
     x, y = np.floor(points[:, :2] / CELL).astype(np.int64).T
     cell, z = (x << 32) + y, points[:, 2]
@@ -162,11 +165,19 @@ def _over(shapes: Sequence[_Shape], carrier: Mapping[int, tuple[str, int]]) -> I
     met = np.unique(np.stack((which[low], which[high], cell[low]), 1)[free], axis=0)
     pairs, cells = np.unique(met[:, :2], axis=0, return_counts=True)
     area = [len(_cells(s.points)) for s in shapes]
+    both = {(int(i), int(j)) for i, j in pairs}
     for (i, j), n in zip(pairs.tolist(), cells.tolist(), strict=True):
         a, b = shapes[i].thing.id, shapes[j].thing.id
-        if n < OVER * min(area[i], area[j]) or _carries(carrier, a, b) or _carries(carrier, b, a):
+        if n < OVER * min(area[i], area[j]) or (j, i) in both:
+            continue  # or they are locked into each other
+        if _carries(carrier, a, b) or _carries(carrier, b, a):
             continue
         yield (a, "under", b) if area[i] <= area[j] else (b, "above", a)
+
+
+def _off_the_wall(s: _Shape) -> Float:
+    """Its points; of what hangs at a wall, as if it hung before what stands at that wall."""
+    return s.points - HANGS * s.thing.T_world_thing[:3, 1] * (s.thing.carried == "attached")
 
 
 def _carries(carrier: Mapping[int, tuple[str, int]], a: int, b: int) -> bool:
