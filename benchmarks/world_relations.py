@@ -121,8 +121,8 @@ def _solid(home: Home, i: int, points: NDArray[np.float64]) -> Solid:
 def with_things_under(home: Home, rng: np.random.Generator) -> Home:
     """The home with a few of its small things on the floor below tables."""
     loaded = {t.carrier for t in home.things}
-    tables = [t for t in home.things if t.family.phrase in ("table", "workbench")]
-    tables = [t for t in tables if t.high[2] > LEGROOM]
+    tables = [t for t in home.things if t.family.name in ("table", "desk")]
+    tables = [t for t in tables if t.high[2] > LEGROOM and not _on_one_leg(t)]
     loose = [
         t
         for t in home.things
@@ -135,6 +135,12 @@ def with_things_under(home: Home, rng: np.random.Generator) -> Home:
     moved = [_below(t, tables[k % len(tables)], k, rng) for k, t in enumerate(chosen)]
     gone = {t.id for t in moved}
     return home.with_things([*(t for t in home.things if t.id not in gone), *moved])
+
+
+def _on_one_leg(table: Thing) -> bool:
+    """Whether its foot is in the middle, where things would be put."""
+    points = np.abs(table.model.mesh.vertices / table.extent)
+    return bool(((points[:, :2] < 0.4).all(1) & (points[:, 2] < 0.1)).any())
 
 
 def _below(thing: Thing, table: Thing, k: int, rng: np.random.Generator) -> Thing:
@@ -151,9 +157,7 @@ def _below(thing: Thing, table: Thing, k: int, rng: np.random.Generator) -> Thin
 def said(solids: Sequence[Solid]) -> frozenset[Said]:
     """What geometry says, of what holds from everywhere and is more likely than not."""
     return frozenset(
-        (r.subject, r.predicate, r.object)
-        for r in relate(solids)
-        if r.score >= 0.5 and not r.frame
+        (r.subject, r.predicate, r.object) for r in relate(solids) if r.score >= 0.5 and not r.frame
     )
 
 

@@ -162,7 +162,7 @@ def _over(shapes: Sequence[_Shape], carrier: Mapping[int, tuple[str, int]]) -> I
     order = np.lexsort((z, cell))
     low, high = order[:-1], order[1:]
     free = (cell[low] == cell[high]) & (which[low] != which[high]) & (z[high] - z[low] > CLEAR)
-    met = np.unique(np.stack((which[low], which[high], cell[low]), 1)[free], axis=0)
+    met = _with_carriers(np.stack((which[low], which[high], cell[low]), 1)[free], shapes, carrier)
     pairs, cells = np.unique(met[:, :2], axis=0, return_counts=True)
     area = [len(_cells(s.points)) for s in shapes]
     both = {(int(i), int(j)) for i, j in pairs}
@@ -173,6 +173,20 @@ def _over(shapes: Sequence[_Shape], carrier: Mapping[int, tuple[str, int]]) -> I
         if _carries(carrier, a, b) or _carries(carrier, b, a):
             continue
         yield (a, "under", b) if area[i] <= area[j] else (b, "above", a)
+
+
+def _with_carriers(
+    met: NDArray[np.int64], shapes: Sequence[_Shape], carrier: Mapping[int, tuple[str, int]]
+) -> NDArray[np.int64]:
+    """Rows ``(lower, higher, cell)``, each once: what is above a thing is above its carriers."""
+    number = {s.thing.id: k for k, s in enumerate(shapes)}
+    under = np.array([number.get(carrier[s.thing.id][1], -1) for s in shapes], np.int64)
+    parts = [np.unique(met, axis=0)]
+    while len(parts[-1]):
+        up = parts[-1].copy()
+        up[:, 0] = under[up[:, 0]]
+        parts.append(np.unique(up[(up[:, 0] >= 0) & (up[:, 0] != up[:, 1])], axis=0))
+    return np.unique(np.concatenate(parts), axis=0)
 
 
 def _off_the_wall(s: _Shape) -> Float:

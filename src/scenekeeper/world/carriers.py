@@ -70,8 +70,12 @@ def carrier_of(a: Solid, others: Iterable[tuple[int, Solid]]) -> Carried | None:
     rests = _best("on", ((k, *_rests(a, b)) for k, b in below))
     if rests is not None:
         return rests
-    touches = _best("attached to", ((k, 0.0, _touches(a, b)) for k, b in near))
-    return touches or _best("on", ((k, *_hides(a, b)) for k, b in below))
+    walls = [(k, b) for k, b in near if b.kind == "wall"]
+    return (
+        _best("attached to", ((k, 0.0, _touches(a, b)) for k, b in walls))
+        or _best("on", ((k, *_hides(a, b)) for k, b in below))
+        or _best("attached to", ((k, 0.0, _touches(a, b)) for k, b in below))
+    )
 
 
 def _alike(a: Solid, b: Solid) -> bool:
@@ -98,7 +102,7 @@ def _rests(a: Solid, b: Solid) -> tuple[float, float]:
     foot = _foot(a)
     if stacked(a, b):
         return (float(b.high[2]), 0.9) if _higher(a, b) else (0.0, 0.0)
-    if not b.low[2] - BELOW < foot < b.high[2] + BELOW:
+    if not b.low[2] - 0.015 < foot < b.high[2] + BELOW:
         return 0.0, 0.0
     near = b.near(a, _BRIDGE)
     at = near[(near[:, 2] > foot - BELOW) & (near[:, 2] < foot + ABOVE)]

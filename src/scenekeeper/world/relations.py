@@ -22,11 +22,12 @@ from numpy.typing import NDArray
 
 from scenekeeper.schema import Relation
 from scenekeeper.world.carriers import Carried, carrier_of
-from scenekeeper.world.solids import Solid, gaps, outline, within
+from scenekeeper.world.solids import WAYS, Solid, gaps, outline, within
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 Carriers = Mapping[int, Carried]
+Said = tuple[int, str, int, float]
 
 NEAR, NEAR_SHARE = 0.15, 0.5
 """Things are next to each other up to this gap in metres, or this share of the smaller's width."""
@@ -73,7 +74,7 @@ def relate(
             if found is not None:
                 carried[k] = found
     again = pairs[afresh[pairs].any(1)]
-    said = [(k, c.how, c.by, c.score) for k, c in carried.items() if afresh[k]]
+    said: list[Said] = [(k, c.how, c.by, c.score) for k, c in carried.items() if afresh[k]]
     said += [*_over(solids, again, carried), *_neighbours(solids, again, carried)]
     out = [Relation(solids[a].object, how, solids[b].object, p) for a, how, b, p in said]
     out += [r for r in known if not _again(r, number, afresh)]
@@ -119,18 +120,15 @@ def _near(pairs: Int) -> dict[int, list[int]]:
 
 
 def _afresh(
-    solids: Sequence[Solid],
-    pairs: Int,
-    dirty: Collection[int] | None,
-    known: Sequence[Relation],
+    solids: Sequence[Solid], pairs: Int, dirty: Collection[int] | None, known: Sequence[Relation]
 ) -> NDArray[np.bool_]:
-    """``bool [N]``: what dirty things are, are near to, or were related to."""
+    """``bool [N]``: what is dirty, near to what is, or was carried by what is."""
     if dirty is None:
         return np.ones(len(solids), np.bool_)
     is_dirty = np.array([s.object in dirty for s in solids], np.bool_)
-    out = is_dirty.copy()
-    touched = pairs[is_dirty[pairs].any(1)]
-    out[touched] = True
+    left = {r.subject for r in known if r.predicate in _CARRIED and r.object in dirty}
+    out = is_dirty | np.array([s.object in left for s in solids], np.bool_)
+    out[pairs[is_dirty[pairs].any(1)]] = True
     return out
 
 
@@ -144,9 +142,7 @@ def _again(r: Relation, number: Mapping[int, int], afresh: NDArray[np.bool_]) ->
 # --- free of each other ---------------------------------------------------------------------------
 
 
-def _over(
-    solids: Sequence[Solid], pairs: Int, carried: Carriers
-) -> Iterator[tuple[int, str, int, float]]:
+def _over(solids: Sequence[Solid], pairs: Int, carried: Carriers) -> Iterator[Said]:
     """``under`` and ``above``: of what is over or under the smaller, the nearest."""
     best: dict[tuple[int, str], tuple[float, int, float]] = {}
     for i, j in _overlapping(solids, pairs):
@@ -154,7 +150,7 @@ def _over(
         hangs = small in carried and carried[small].how == "attached to"
         for how, (clear, share) in (
             ("under", _roof(solids[small], solids[large])),
-            ("above", _ground(solids[small], solids[large], HANGS * hangs)),
+            ("above", _ground(solids[small], solids[large], hangs)),
         ):
             if share < OVER:
                 continue
@@ -176,9 +172,9 @@ def _overlapping(solids: Sequence[Solid], pairs: Int) -> Iterator[tuple[int, int
     i, j = pairs.T
     both = np.clip(np.minimum(high[i], high[j]) - np.maximum(low[i], low[j]), 0, None).prod(1)
     area = (high - low).prod(1)
-    for i, j in pairs[both >= 0.4 * np.minimum(area[i], area[j])].tolist():
-        if "wall" not in (solids[i].kind, solids[j].kind):
-            yield i, j
+    for a, b in pairs[both >= 0.4 * np.minimum(area[i], area[j])].tolist():
+        if "wall" not in (solids[a].kind, solids[b].kind):
+            yield a, b
 
 
 def _roof(a: Solid, b: Solid) -> tuple[float, float]:
@@ -190,17 +186,21 @@ def _roof(a: Solid, b: Solid) -> tuple[float, float]:
     return float(np.median(over[:, 2]) - a.high[2]), _cover(a, over)
 
 
-def _ground(a: Solid, b: Solid, margin: float) -> tuple[float, float]:
-    """Metres from a's foot down to b, and the share of a that is above b or so far beside it."""
+def _ground(a: Solid, b: Solid, hangs: bool) -> tuple[float, float]:
+    """Metres from a's foot down to b, and the share of a that is above b."""
     near = b.near(a, _BRIDGE)
     under = near[near[:, 2] < a.foot - CLEAR]
-    if not len(under):
+    if len(under) < 0.9 * len(near) or not len(under):
         return np.inf, 0.0
-    return float(a.foot - np.median(under[:, 2])), _cover(a, under, margin)
+    clear = float(a.foot - np.median(under[:, 2]))
+    if not hangs:
+        return clear, _cover(a, under)
+    flat = WAYS[:, int((a.outline[:16] + a.outline[16:]).argmin())]
+    return clear, max(_cover(a, under, side * HANGS * flat) for side in (-1, 1))
 
 
-def _cover(a: Solid, points: Float, margin: float = 0.0) -> float:
-    return float(within(a.cells, outline(points[:, :2]), 0.02 + margin).mean())
+def _cover(a: Solid, points: Float, moved: Float | float = 0.0) -> float:
+    return float(within(a.cells + moved, outline(points[:, :2]), 0.02).mean())
 
 
 def _together(solids: Sequence[Solid], carried: Carriers, a: int, b: int) -> bool:
@@ -226,9 +226,7 @@ def _is_ground(s: Solid, k: int, carried: Carriers) -> bool:
 # --- beside each other ----------------------------------------------------------------------------
 
 
-def _neighbours(
-    solids: Sequence[Solid], pairs: Int, carried: Carriers
-) -> Iterator[tuple[int, str, int, float]]:
+def _neighbours(solids: Sequence[Solid], pairs: Int, carried: Carriers) -> Iterator[Said]:
     keep = [
         i in carried
         and j in carried

@@ -26,16 +26,20 @@ _TURNS = np.linspace(0, 2 * np.pi, 32, endpoint=False)
 WAYS = np.stack((np.cos(_TURNS), np.sin(_TURNS)))
 """``float64 [2, 32]`` unit vectors all around; the opposite of each is 16 further on."""
 
-CONTAINERS = frozenset(
+_CONTAINERS = (
     "bag barrel basin basket bathtub bin bowl box bucket can carton case container crate cup"
     " dishwasher drawer drum hamper jar jug mug oven pan pot sink suitcase toolbox tray tub vase"
-    " wastebasket".split()
+    " wastebasket"
 )
-OPEN = frozenset(
-    "armchair bed bench bookcase bookshelf cabinet chair couch counter desk floor keyboard laptop"
-    " mat plate rack rug saucer shelf sofa stand stool stove table workbench".split()
+_OPEN = (
+    "armchair bed bench bookcase bookshelf chair couch counter desk floor keyboard laptop"
+    " mat plate rack rug saucer shelf sofa stand stool stove table workbench"
 )
-"""Things in whose hollows others are said to be on them, not in them."""
+CONTAINERS = frozenset(_CONTAINERS.split())
+"""Last words of the classes of things that others are in."""
+
+OPEN = frozenset(_OPEN.split())
+"""Last words of the classes of things in whose hollows others are said to be on them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +94,7 @@ class Solid:
             low,
             high,
             outline(points[:, :2]),
-            (cells_of(points) + 0.5) * CELL,
+            np.asarray((cells_of(points) + 0.5) * CELL, np.float64),
             level,
         )
 
@@ -107,19 +111,18 @@ class Solid:
     @property
     def holds(self) -> bool | None:
         """Whether others are in it (``True``) or on it by its class; ``None`` = not known."""
-        words = self.phrase.lower().split()
-        if not words:
-            return None
-        if words[-1] in OPEN:
+        noun = self.phrase.lower().rpartition(" ")[2]
+        if noun in OPEN:
             return False
-        return True if CONTAINERS & set(words) else None
+        return True if noun in CONTAINERS else None
 
     def near(self, other: Solid, metres: float) -> Float:
         """Its points ``[M, 3]`` that are over the box around another, or so far beside it."""
         (x0, y0), (x1, y1) = other.low[:2] - metres, other.high[:2] + metres
         first, last = np.searchsorted(self.points[:, 0], (x0, x1))
         some = self.points[first:last]
-        return some[(some[:, 1] > y0) & (some[:, 1] < y1)]
+        beside: Float = some[(some[:, 1] > y0) & (some[:, 1] < y1)]
+        return beside
 
     @cached_property
     def around(self) -> Int:
