@@ -15,7 +15,8 @@ from scenekeeper.schema import OBJECTS, RELATIONS, UNNAMED
 from scenekeeper.store import Dataset
 from scenekeeper.voxels import voxel_centers, voxel_keys
 from scenekeeper.world.memory import CELL, identify
-from scenekeeper.world.relations import Solid, hull_2d, relate
+from scenekeeper.world.relations import relate
+from scenekeeper.world.solids import Solid
 
 BEST_VIEWS = 4
 
@@ -52,7 +53,7 @@ class World:
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
-        return {"version": 2}
+        return {"version": 3}
 
     def reduce(self, tables: SessionTables, run: str) -> Mapping[str, pa.Table]:
         """Make the session's objects; a track that no frame shows becomes none."""
@@ -82,6 +83,9 @@ class World:
                 "object": r.object,
                 "score": r.score,
                 "source": r.source,
+                "frame": r.frame,
+                "since_t_ns": r.since_t_ns,
+                "until_t_ns": r.until_t_ns,
             }
             for r in relate(solids)
         ]
@@ -231,6 +235,5 @@ def _solid(
     row: Mapping[str, Any], number: int, points: NDArray[np.float64], up: NDArray[np.float64]
 ) -> Solid:
     local = _trimmed(points, up) @ geometry.upright_basis(up)
-    low, high = local.min(0), local.max(0)
-    level = _level(points, up) if row["kind"] == "support" else float(high[2])
-    return Solid(number, row["kind"], low, high, hull_2d(local[:, :2]), level)
+    phrase = row.get("phrase", UNNAMED)
+    return Solid.of(number, row["kind"], local, "" if phrase == UNNAMED else phrase)
