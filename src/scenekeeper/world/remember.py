@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenekeeper.world.align import Alignment, align
-from scenekeeper.world.compare import Change, CompareConfig, Comparison, compare, in_place
+from scenekeeper.world.compare import (
+    Change,
+    ChangeKind,
+    CompareConfig,
+    Comparison,
+    compare,
+    in_place,
+)
 from scenekeeper.world.evidence import Evidence, SessionEvidence
 from scenekeeper.world.memory import Memory, Place, placed
 from scenekeeper.world.visibility import Keyframe
@@ -103,7 +110,8 @@ def _as_before(
         told = was or own[now if now is not None else -1]
         at = None if was is None else was.center
         frames = tuple(v.detail["frames"])
-        changes.append(Change(v.kind, before, now, v.score or 0.0, told.phrase, at, frames))
+        kind: ChangeKind = v.kind  # type: ignore[assignment]
+        changes.append(Change(kind, before, now, v.score or 0.0, told.phrase, at, frames))
     here = _earlier(others, place)
     ids = tuple(number[t.track] for t in e.things)
     return Remembered(ids, place, here[-1].session if here else None, tuple(changes))

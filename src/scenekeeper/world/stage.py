@@ -15,8 +15,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scenekeeper import geometry
-from scenekeeper.schema import CHANGES, OBJECTS, RELATIONS, SIGHTINGS, Camera
+from scenekeeper.schema import CHANGES, OBJECTS, RELATIONS, SIGHTINGS, UNNAMED, Camera
 from scenekeeper.store import Dataset
+from scenekeeper.voxels import voxel_centers
 from scenekeeper.world.compare import Change, CompareConfig
 from scenekeeper.world.evidence import Evidence, SessionEvidence
 from scenekeeper.world.observe import coarse_intrinsics, depth_of, points_of
@@ -84,6 +85,7 @@ class World:
         from scenekeeper.world.gathering import Gathering
         from scenekeeper.world.memory import writing
         from scenekeeper.world.remember import remember
+        from scenekeeper.world.structure import with_structure
         from scenekeeper.world.summary import evidence
 
         pieces = [] if self.pieces is None else tables.of_session(self.pieces).to_pylist()
@@ -94,7 +96,8 @@ class World:
             n_tracks = max(n_tracks, int(shown.track.max(initial=-1)) + 1)
         gathering.finish()
         up = _up(pieces, [T for _, T, _, _ in gathering.shown])
-        things, rows = evidence(gathering, up, _told(pieces), n_tracks)
+        found, rows = evidence(gathering, up, _told(pieces), n_tracks)
+        things = with_structure(found, up)
         told = keyframes.evidence(tables.session, run, up, things)
         with writing(tables.dataset.path) as memory:
             known = remember(memory, told, self.compare)
@@ -302,15 +305,15 @@ def _objects(session: str, things: Sequence[Evidence], ids: Sequence[int]) -> pa
 
 
 def _relations(things: Sequence[Evidence], ids: Sequence[int], up: Float) -> list[Any]:
-    from scenekeeper.voxels import voxel_centers
-    from scenekeeper.world.relations import relate, solid
+    from scenekeeper.world.relations import relate
     from scenekeeper.world.scene import CELL
+    from scenekeeper.world.solids import Solid
 
     basis = geometry.upright_basis(up)
-    solids = [
-        solid(number, e.kind, voxel_centers(e.cells, CELL) @ basis)
-        for number, e in zip(ids, things, strict=True)
-    ]
+    solids = []
+    for number, e in zip(ids, things, strict=True):
+        word = "" if e.phrase == UNNAMED else e.phrase
+        solids.append(Solid.of(number, e.kind, voxel_centers(e.cells, CELL) @ basis, word))
     return relate(solids)
 
 
