@@ -26,7 +26,7 @@ from scenekeeper.recording.registration import align, apply_alignment
 from scenekeeper.schema import UNNAMED
 from scenekeeper.segment import Discover, Project, Unite
 from scenekeeper.store import Dataset, SessionInfo, fingerprint
-from scenekeeper.world import Fuse, FuseConfig, Observe, World
+from scenekeeper.world import Fuse, FuseConfig, Observe, Reconcile, World
 
 CLIP_SECONDS = 10.0
 
@@ -117,6 +117,7 @@ class EmbeddedLabeler:
             Project(reads=("tracks", "proposals")),
             Observe(),
             World("tracks"),
+            Reconcile(),
             Describe(_names(dataset)),
         ]
 

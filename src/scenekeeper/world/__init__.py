@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from scenekeeper.world.fuse import Fuse, FuseConfig
 from scenekeeper.world.observe import Observe
+from scenekeeper.world.reconcile import Reconcile
 from scenekeeper.world.stage import World
 
-__all__ = ["Fuse", "FuseConfig", "Observe", "World"]
+__all__ = ["Fuse", "FuseConfig", "Observe", "Reconcile", "World"]

@@ -1,0 +1,335 @@
+"""Labels that agree with the world: the fused belief projected back into every frame.
+
+In: a clip's instances as models saw them, and the world. Out: instances that the world confirms,
+named as the world names them, without what it does not believe in, with what was missed; and for
+every one of these decisions its reason. The models' own labels stay, as another run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from scenekeeper import geometry, masks
+from scenekeeper.schema import INSTANCES, RECONCILED, UNNAMED, Clip, Frame
+from scenekeeper.voxels import sampling
+from scenekeeper.world.scene import CELL
+
+Float = NDArray[np.float64]
+Row = dict[str, Any]
+Place = tuple[int, int, int, int]
+Mask = NDArray[np.bool_]
+
+
+class SessionTables(Protocol):
+    """What the stage reads; the engine provides it."""
+
+    @property
+    def session(self) -> str:
+        """The session's name."""
+        ...
+
+    @property
+    def runs(self) -> Mapping[str, str]:
+        """The run of each table."""
+        ...
+
+    def of_session(self, table: str) -> pa.Table:
+        """A table of the whole session."""
+        ...
+
+    def of_clip(self, table: str, clip: Clip) -> pa.Table:
+        """One clip of a table."""
+        ...
+
+
+@dataclass(frozen=True)
+class ReconcileConfig:
+    """When the world overrules a model.
+
+    Attributes:
+        remove: instances of objects that are believed in less are removed.
+        add: objects that are believed in at least so much are added where they were missed,
+        seen: and so many frames show,
+        fits: if at least this share of a typical view of them is in view,
+        least: and so many pixels,
+        overlap: and no other label covers more of them.
+        twice: masks of two instances that overlap more are the same thing.
+        max_depth: farther depth is not used, metres.
+        across: about so many pixels of a row are looked at.
+    """
+
+    remove: float = 0.3
+    add: float = 0.8
+    seen: int = 3
+    fits: float = 0.5
+    least: int = 150
+    overlap: float = 0.4
+    twice: float = 0.7
+    max_depth: float = 4.0
+    across: int = 320
+
+
+@dataclass(frozen=True)
+class Reconcile:
+    """Clip stage: instances and the world in, instances that agree with it out."""
+
+    config: ReconcileConfig = field(default_factory=ReconcileConfig)
+    name: str = "reconcile"
+    reads: tuple[str, ...] = ("instances", "objects", "sightings")
+    writes: tuple[str, ...] = ("instances", "reconciled")
+    _worlds: dict[str, _World] = field(default_factory=dict, repr=False, compare=False)
+
+    def facts(self) -> Mapping[str, Any]:
+        """What the output depends on."""
+        return {"version": 1, "config": asdict(self.config)}
+
+    def open(self, clip: Clip, tables: SessionTables) -> ReconcileJob:
+        """Start on a clip; the world is read once per session and shared by its clips."""
+        key = f"{tables.session}/{tables.runs['objects']}/{tables.runs['sightings']}"
+        if key not in self._worlds:
+            self._worlds.clear()
+            objects, sightings = (tables.of_session(t) for t in ("objects", "sightings"))
+            self._worlds[key] = _World.of(objects, sightings)
+        raw: dict[int, list[Row]] = {}
+        for row in tables.of_clip("instances", clip).to_pylist():
+            raw.setdefault(row["frame_id"], []).append(row)
+        return ReconcileJob(clip, self.config, self._worlds[key], raw)
+
+
+@dataclass(frozen=True, eq=False)
+class _World:
+    """Objects by track, and what each frame shows of them.
+
+    Attributes:
+        objects: rows by the track that stands for them.
+        tracks: the same tracks, in the order of ``owners``.
+        owners: whose cell is whose.
+        pose: settled pose by frame.
+        track: per frame and instance the track that stands for its object; -1 = none.
+    """
+
+    objects: Mapping[int, Row]
+    tracks: Sequence[int]
+    owners: Any
+    pose: Mapping[int, Float]
+    track: Mapping[tuple[int, int], int]
+
+    @classmethod
+    def of(cls, objects: pa.Table, sightings: pa.Table) -> _World:
+        from scenekeeper.world.expected import Owners
+
+        rows = {o["track"]: o for o in objects.to_pylist()}
+        tracks = sorted(rows)
+        cells = [np.array(rows[t]["cells"], np.int64) for t in tracks]
+        pose, track = {}, {}
+        for s in sightings.to_pylist():
+            if s["pose"] is not None:
+                pose[s["frame_id"]] = geometry.pose_matrix(s["pose"])
+            else:
+                track[s["frame_id"], s["instance"]] = s["track"]
+        return cls(rows, tracks, Owners.of(cells, CELL), pose, track)
+
+
+@dataclass
+class ReconcileJob:
+    """Makes the labels of a clip's frames agree with the world."""
+
+    clip: Clip
+    config: ReconcileConfig
+    world: _World
+    raw: Mapping[int, list[Row]]
+    kept: list[Row] = field(default_factory=list)
+    told: list[Row] = field(default_factory=list)
+
+    def infer(self, frame: Frame) -> Frame:
+        """Nothing to do in order."""
+        return frame
+
+    def encode(self, frame: Frame) -> tuple[list[Row], list[Row]]:
+        """One frame's labels, and what was decided."""
+        rows, told = self._judged(self.raw.get(frame.frame_id, []))
+        for track, mask, place in self._missed(frame, rows):
+            added = self._added(frame, track, mask, place)
+            rows.append(added)
+            told.append(_decision(added, None, "added", "it should be seen and was not proposed"))
+        for n, row in enumerate(rows):
+            row["instance"] = n
+        return rows, told
+
+    def collect(self, item: tuple[list[Row], list[Row]]) -> None:
+        """Keep one frame's."""
+        self.kept += item[0]
+        self.told += item[1]
+
+    def finish(self) -> Mapping[str, pa.Table]:
+        """The clip's labels and decisions."""
+        return {
+            "instances": pa.Table.from_pylist(self.kept, INSTANCES),
+            "reconciled": pa.Table.from_pylist(self.told, RECONCILED),
+        }
+
+    def _judged(self, raw: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+        """Instances that stay, renamed where the world knows better; and why."""
+        kept: list[Row] = []
+        told: list[Row] = []
+        for row in sorted(raw, key=self._belief, reverse=True):
+            number = row["instance"]
+            track = self.world.track.get((row["frame_id"], number), -1)
+            thing = self.world.objects.get(track)
+            if thing is None:
+                kept.append(row)
+                told.append(_decision(row, number, "kept", "it has no place in the world"))
+                continue
+            reason = self._against(row, thing, track, kept)
+            if reason:
+                told.append(_decision(row, number, "removed", reason))
+                continue
+            new = {**row, "track": track, "signals": _signals(row, thing)}
+            action = "confirmed"
+            if thing["phrase"] != row["phrase"] and thing["phrase"] != UNNAMED:
+                action = "renamed"
+                new["phrase"] = thing["phrase"]
+            if thing["p"] is not None:
+                new["p"] = thing["p"]
+            kept.append(new)
+            told.append(_decision(new, number, action, f"the world says {thing['phrase']}"))
+        return kept, told
+
+    def _belief(self, row: Row) -> tuple[float, float]:
+        track = self.world.track.get((row["frame_id"], row["instance"]), -1)
+        thing = self.world.objects.get(track)
+        return (-1.0 if thing is None else float(thing["score"]), float(row["score"]))
+
+    def _against(self, row: Row, thing: Row, track: int, kept: Sequence[Row]) -> str | None:
+        """Why an instance cannot stay, if so."""
+        if thing["score"] < self.config.remove and thing["kind"] in ("thing", "flat"):
+            return f"belief that there is such a thing is {thing['score']:.2f}"
+        for other in kept:
+            if other["track"] == track:
+                return "another label of this frame is the same object"
+            if _overlap(row, other) > self.config.twice:
+                return "a label of a more certain object covers it"
+        return None
+
+    def _missed(
+        self, frame: Frame, rows: Sequence[Row]
+    ) -> list[tuple[int, NDArray[np.bool_], Place]]:
+        """Objects that should be seen and are not labelled, with their masks."""
+        from scenekeeper.world.expected import expected
+
+        T = self.world.pose.get(frame.frame_id)
+        if T is None or frame.depth is None or frame.camera.intrinsics is None:
+            return []
+        c, shown = self.config, {r["track"] for r in rows}
+        seen = expected(
+            self.world.owners,
+            frame.depth,
+            np.asarray(frame.camera.intrinsics),
+            T,
+            stride=sampling(frame.camera.width, c.across),
+            max_depth=c.max_depth,
+            least=c.least,
+        )
+        covered = _covered(rows, (frame.camera.height, frame.camera.width))
+        out = []
+        for n, (mask, place) in seen.items():
+            track = self.world.tracks[n]
+            if track in shown or not self._is_sure(self.world.objects[track]):
+                continue
+            x0, y0, x1, y1 = place
+            free = mask & ~covered[y0:y1, x0:x1]
+            if free.sum() < (1 - c.overlap) * mask.sum():
+                continue
+            if self._share_in_view(frame, T, track, mask) >= c.fits:
+                out.append((track, mask, place))
+        return out
+
+    def _is_sure(self, thing: Row) -> bool:
+        c = self.config
+        return thing["kind"] == "thing" and thing["score"] >= c.add and thing["frames"] >= c.seen
+
+    def _share_in_view(self, frame: Frame, T: Float, track: int, mask: NDArray[np.bool_]) -> float:
+        """How much of what an object shows from about here is seen; 1 = all of it."""
+        thing = self.world.objects[track]
+        K = np.asarray(frame.camera.intrinsics)
+        corners = geometry.box_corners(
+            np.array(thing["center"]),
+            np.array(thing["extent"]),
+            np.array(thing["R_world_box"]).reshape(3, 3),
+        )
+        local = geometry.transform(geometry.invert(T), corners)
+        if (local[:, 2] <= 0.1).any():
+            return 0.0
+        pixel = geometry.project(K, local)
+        whole = np.ptp(pixel, 0).prod()
+        return float(mask.sum() / max(0.5 * whole, 1.0))
+
+    def _added(self, frame: Frame, track: int, mask: NDArray[np.bool_], place: Place) -> Row:
+        thing, size = self.world.objects[track], (frame.camera.height, frame.camera.width)
+        counts = masks.encode_crop(mask, place[:2], size)
+        box = masks.box(counts, size)
+        height, width = size
+        cut = box[0] <= 1 or box[1] <= 1 or box[2] >= width - 1 or box[3] >= height - 1
+        return {
+            "session": self.clip.session,
+            "frame_id": frame.frame_id,
+            "t_ns": frame.t_ns,
+            "instance": -1,
+            "track": track,
+            "box_xyxy": [float(v) for v in box],
+            "mask": counts,
+            "height": height,
+            "width": width,
+            "area": masks.area(counts),
+            "phrase": thing["phrase"],
+            "score": float(thing["score"]) * _UNPROPOSED,
+            "p": None if thing["p"] is None else float(thing["p"]) * _UNPROPOSED,
+            "signals": [("existence", float(thing["score"]))],
+            "flags": ["added", *(["truncated"] if cut else [])],
+            "status": "auto",
+        }
+
+
+_UNPROPOSED = 0.6
+"""What is left of an object's score where no model proposed it: outlines are the world's, and
+rougher."""
+
+
+def _signals(row: Row, thing: Row) -> list[tuple[str, float]]:
+    before = [(k, v) for k, v in (row["signals"] or ()) if k != "existence"]
+    return [*before, ("existence", float(thing["score"]))]
+
+
+def _decision(row: Row, instance: int | None, action: str, reason: str) -> Row:
+    return {
+        "session": row["session"],
+        "frame_id": row["frame_id"],
+        "instance": instance,
+        "track": row["track"],
+        "action": action,
+        "reason": reason,
+    }
+
+
+def _overlap(a: Row, b: Row) -> float:
+    """IoU of two instances' masks; of their boxes where one has no mask."""
+    x = geometry.box_iou(np.array([a["box_xyxy"]]), np.array([b["box_xyxy"]]))[0, 0]
+    if x < 0.3 or a["mask"] is None or b["mask"] is None:
+        return float(x)
+    return float(masks.iou([a["mask"]], [b["mask"]], (a["height"], a["width"]))[0, 0])
+
+
+def _covered(rows: Sequence[Row], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Pixels of things that are labelled already."""
+    out = np.zeros(size, np.bool_)
+    for row in rows:
+        if row["mask"] is not None:
+            x0, y0, x1, y1 = masks.box(row["mask"], size)
+            out[y0:y1, x0:x1] |= masks.decode(row["mask"], size)[y0:y1, x0:x1]
+    return out
