@@ -1,4 +1,4 @@
-"""Three rooms to ask about: exact boxes, relations and colours, with doubles and with lost things."""
+"""Three rooms to ask about: exact boxes, relations and colours; some doubles, some things lost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scenekeeper.schema import Relation
 from scenekeeper.world.scene import Scene, Status, Thing
@@ -173,12 +172,19 @@ def living_room() -> Scene:
     room.put(120, "game controller", (0.2, 1.0), (0.15, 0.1, 0.06), "black", on=111)
     room.put(121, "game controller", (0.1, 1.1), (0.15, 0.1, 0.06), "white", on=128)
     room.put(125, "bookshelf", (-2.5, 2.0), (0.3, 1.0, 1.8), "brown", on=101)
-    shelf = (("green", (0.12, 0.02, 0.18)), ("red", (0.24, 0.05, 0.33)), ("blue", (0.13, 0.02, 0.2)))
+    shelf = (
+        ("green", (0.12, 0.02, 0.18)),
+        ("red", (0.24, 0.05, 0.33)),
+        ("blue", (0.13, 0.02, 0.2)),
+    )
     for number, (color, extent) in zip((122, 123, 124), shelf, strict=True):
         room.put(number, "book", (-2.5, 1.7 + 0.2 * (number - 122)), extent, color, inside=125)
     room.put(126, "picture", (-1, 3.94), (0.6, 0.03, 0.4), "green", z=1.4)
     room.put(127, "clock", (1.5, 3.94), (0.3, 0.03, 0.3), "black", z=1.6)
-    room.relations += [Relation(126, "attached to", 102, 0.9), Relation(127, "attached to", 102, 0.9)]
+    room.relations += [
+        Relation(126, "attached to", 102, 0.9),
+        Relation(127, "attached to", 102, 0.9),
+    ]
     room.put(129, "potted plant", (1.1, 2.9), (0.3, 0.3, 0.9), "green", on=101)
     room.put(130, "teddy bear", (0.4, -0.5), (0.2, 0.2, 0.3), "brown", on=110, **LOST)  # type: ignore[arg-type]
     room.put(131, "headphones", (-0.3, -0.5), (0.18, 0.1, 0.2), "black", on=110, **OLD)  # type: ignore[arg-type]

@@ -84,7 +84,7 @@ class Matcher:
 
     def match(self, d: Described, notes: Notes) -> Match:
         """Everything that may be meant by a description."""
-        rows, score = self._named(d.noun)
+        rows, score = self.named(d.noun)
         for word in d.attributes:
             score = score + _log(self._looks(word, rows, d.noun, notes))
         for word in d.without:
@@ -108,7 +108,8 @@ class Matcher:
 
     # --- the parts of a description ---------------------------------------------------------------
 
-    def _named(self, noun: str) -> tuple[Ints, Float]:
+    def named(self, noun: str) -> tuple[Ints, Float]:
+        """Rows ``[C]`` of what may be called so, and log probabilities ``[C]`` that it is."""
         things = self.scene.things
         if noun == THING:
             p = np.array([1.0 if t.kind in ("thing", "flat") else 0.05 for t in things])
@@ -219,8 +220,6 @@ class Matcher:
             chosen |= _nth(key, order, tolerance)
         out[:] = np.log(0.02)
         out[which[sorted(chosen)]] = 0
-        # What is gone is no rival, and what was not compared is not judged.
-        out[~there & (fits >= REAL)] = 0 if not there.any() else np.log(0.02)
         return out
 
     def _keys(self, order: Order, rows: Ints, notes: Notes) -> list[tuple[Float, float]]:
@@ -234,7 +233,7 @@ class Matcher:
             sign = -1 if by == "near" else 1
             keys = []
             for anchor in anchors[weight >= 0.5 * weight.max(initial=0)]:
-                apart, upright = self.space._gap(rows, np.array([anchor]))
+                apart, upright = self.space.gap(rows, np.array([anchor]))
                 middle = np.linalg.norm(center - self.scene.things[anchor].center, axis=1)
                 key = np.hypot(apart, upright)[:, 0] + 1e-3 * middle
                 key[rows == anchor] = np.inf if by == "near" else -np.inf
@@ -304,7 +303,7 @@ def _shares(things: Sequence[Thing], word: str) -> Float:
     out = np.array([t.colors.get(word, 0.0) if t.colors else np.nan for t in things], np.float64)
     plain = np.flatnonzero(np.isnan(out))
     if len(plain):
-        rgb = np.array([things[k].rgb for k in plain], np.uint8)
+        rgb = np.array([things[int(k)].rgb for k in plain], np.uint8)
         out[plain] = colors.memberships(colors.lab(rgb))[:, colors.WORDS.index(word)]
     return out
 

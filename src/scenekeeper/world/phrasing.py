@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
+from scenekeeper.schema import UNNAMED
 from scenekeeper.world.colors import best_word
 from scenekeeper.world.match import is_there, shares_of
 from scenekeeper.world.request import THING, Described
@@ -17,13 +19,24 @@ _COUNTS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight",
 _SHOWN = 4
 """Candidates that a question tells apart; more are counted."""
 
+_LANDMARK = 1.5
+"""Metres within which a thing is told by what it is near."""
+
 
 def question(space: Space, rows: Sequence[int], noun: str) -> str:
     """Which of several is meant, told apart by what differs: colour, place, neighbour, side."""
-    shown = [f"the {one}" for one in told_apart(space, rows[:_SHOWN])]
-    if len(rows) > _SHOWN:
-        shown.append(f"{len(rows) - _SHOWN} more")
-    return f"{count(len(rows), noun)} match: {joined(shown)}. Which?"
+    return f"{count(len(rows), noun)} match: {listed(space, rows, _SHOWN)}. Which?"
+
+
+def listed(space: Space, rows: Sequence[int], most: int) -> str:
+    """Some of them, told apart, and how many more there are."""
+    shown = [f"the {one}" for one in told_apart(space, rows[:most])]
+    return joined([*shown, f"{len(rows) - most} more"] if len(rows) > most else shown)
+
+
+def are(phrase: str, singular: str = "is", several: str = "are") -> str:
+    """The verb that goes with a name: "scissors" are, a "glass" is."""
+    return several if phrase.endswith("s") and not phrase.endswith("ss") else singular
 
 
 def told_apart(space: Space, rows: Sequence[int]) -> list[str]:
@@ -36,7 +49,7 @@ def told_apart(space: Space, rows: Sequence[int]) -> list[str]:
         heads = [f"{c} {h}" if c else h for c, h in zip(colours, heads, strict=True)]
     out = [f"{h} {place}".strip() for h, place in zip(heads, _places(space, rows), strict=True)]
     for more in (_sides, _sizes, _neighbours, _spots):
-        doubles = [k for k, one in enumerate(out) if out.count(one) > 1]
+        doubles = [k for k, one in enumerate(out) if out.count(one) > 1 or one == "one"]
         if not doubles:
             break
         added = more(space, [rows[k] for k in doubles])
@@ -85,10 +98,10 @@ def ago(seconds: float) -> str:
     return f"{n} second{'s' if n != 1 else ''} ago"
 
 
-def count(n: int, noun: str) -> str:
-    """A number with a noun: "Two mugs"."""
-    word = noun if n == 1 else plural(noun)
-    return f"{_COUNTS[n] if n < len(_COUNTS) else n} {word}"
+def count(n: int, noun: str = "") -> str:
+    """A number with a noun, if any: "Two mugs"."""
+    word = plural(noun) if n != 1 and noun else noun
+    return f"{_COUNTS[n] if n < len(_COUNTS) else n} {word}".strip()
 
 
 def joined(parts: Sequence[str]) -> str:
@@ -98,11 +111,10 @@ def joined(parts: Sequence[str]) -> str:
 
 def spoken(d: Described) -> str:
     """A description in words: "red mug on the table"."""
-    noun = d.said or d.noun or "thing"
-    if d.noun == THING or d.said in ("one", "ones"):
-        noun = "thing"
+    noun = d.noun or d.said or THING
     order = f"{_ORDERS.get(d.order.by, d.order.by)} " if d.order is not None else ""
-    words = f"{order}{' '.join((*(f'not {w}' for w in d.without), *d.attributes))} {noun}"
+    words = f"{order}{' '.join(d.attributes)} {noun}"
+    words += "".join(f" that is not {w}" for w in d.without)
     for link in d.relations:
         words += f" {'not ' if link.negated else ''}{link.predicate} the {spoken(link.anchor)}"
         if link.other is not None:
@@ -152,15 +164,32 @@ def _sizes(space: Space, rows: Sequence[int]) -> list[str]:
 
 
 def _neighbours(space: Space, rows: Sequence[int]) -> list[str]:
-    """What each stands next to, if nothing else of them does."""
-    out = []
-    a, b, score = space.stored.get("next to", (np.zeros(0, np.int64),) * 2 + (np.zeros(0),))
-    taken = set(rows)
-    for row in rows:
-        beside = [int(k) for k in b[(a == row) & (score >= 0.5)] if int(k) not in taken]
-        name = next((space.scene.things[k].phrase for k in beside), "")
-        out.append(f"next to the {name}" if name and name != "object" else "")
-    return out
+    """The nearest thing to each whose name no other thing has, where these differ."""
+    things = space.scene.things
+    often = Counter(t.phrase for t in things)
+    marks = np.array(
+        [
+            k
+            for k, t in enumerate(things)
+            if often[t.phrase] == 1 and t.kind in ("thing", "flat") and is_there(t)
+            and t.phrase != UNNAMED and k not in rows
+        ],
+        np.int64,
+    )  # fmt: skip
+    if not len(marks):
+        return [""] * len(rows)
+    at = np.array(rows)
+    apart = np.hypot(*space.gap(at, marks))
+    apart[space.carrier[at][:, None] == marks[None]] = np.inf
+    best = apart.argmin(1)
+    gap = apart[np.arange(len(rows)), best]
+    out = [
+        ""
+        if g > _LANDMARK
+        else f"{'next to' if g < 0.25 else 'near'} the {things[marks[k]].phrase}"
+        for k, g in zip(best, gap, strict=True)
+    ]
+    return out if len(set(out)) > 1 else [""] * len(rows)
 
 
 def _spots(space: Space, rows: Sequence[int]) -> list[str]:

@@ -31,6 +31,9 @@ Outcome = Literal["unique", "ambiguous", "none", "stale"]
 CLEAR = 2.0
 """How many times likelier than the next the best must be."""
 
+SURE = 0.5
+"""Probability of fitting from which a single candidate needs no question."""
+
 _NEITHER = 0.1
 """Weight of the chance that nothing known is meant; grows with words that were not understood."""
 
@@ -156,15 +159,16 @@ class _Asked:
         real = fits >= max(REAL, 0.15 * float(fits.max(initial=0)))
         if not real.any():
             return self._none(found)
-        order = np.argsort(-weight[real], kind="stable")
-        rows, fits, weight = (v[real][order] for v in (found.rows, fits, weight))
+        order = np.flatnonzero(real)[np.argsort(-weight[real], kind="stable")]
+        rows, fits, weight = found.rows[order], fits[order], weight[order]
         there = self.matcher.alive(rows)
-        if self.notes.frame and (len(rows) > 1 or not self._is_order(self.notes.frame)):
-            return self._which_frame(rows[there] if there.any() else rows, weight)
+        if self.notes.frame:
+            kept = there if there.any() else ~there
+            return self._which_frame(rows[kept], weight[kept])
         if not there[0]:
             return self._stale(rows[~there], weight[~there])
         if self.request.ask == "one":
-            return self._one(rows, weight)
+            return self._one(rows, fits, weight)
         return self._several(rows[there], fits[there], weight[there], rows[~there])
 
     def _match(self) -> Match:
@@ -182,15 +186,15 @@ class _Asked:
 
     # --- outcomes ---------------------------------------------------------------------------------
 
-    def _one(self, rows: Ints, weight: Float) -> Answer:
+    def _one(self, rows: Ints, fits: Float, weight: Float) -> Answer:
         p = weight / (weight.sum() + _NEITHER * (1 + 2 * len(self._unresolved())))
         alone = len(rows) == 1 or weight[1] < 0.1 * weight[0]
         if alone or (p[0] >= CLEAR * p[1] and p[0] >= 0.5):
-            space, thing = self.matcher.space, self.matcher.scene.things[rows[0]]
             hit = self._hit(int(rows[0]), float(p[0]))
-            where = phrasing.whereabouts(thing, hit.age_s)
-            sentence = f"The {phrasing.titled(space, int(rows[0]))} is {where}."
-            return self._said("unique", (hit,), sentence)
+            if fits[0] >= SURE:
+                return self._said("unique", (hit,), f"The {self._located(hit, int(rows[0]))}.")
+            ask = self._doubt(int(rows[0]), float(fits[0]))
+            return self._said("ambiguous", (hit,), ask, ask)
         near = np.flatnonzero(weight >= weight[0] / 3)
         if len(near) < 2:
             near = np.arange(min(3, len(rows)))
@@ -200,60 +204,63 @@ class _Asked:
 
     def _several(self, rows: Ints, fits: Float, weight: Float, lost: Ints) -> Answer:
         """Answers to "any", "all", "how many" and "is there"."""
-        surely = fits >= 0.4
-        if self.request.ask in ("all", "count") and not surely.any():
-            return self._one(rows, weight)
-        rows, weight = (rows[surely], weight[surely]) if surely.any() else (rows, weight)
-        space = self.matcher.space
-        if self.request.ask == "any" and space.eye is not None:
+        surely = fits >= SURE
+        if not surely.any():
+            return self._one(rows, fits, weight)
+        rows, weight = rows[surely], weight[surely]
+        space, ask = self.matcher.space, self.request.ask
+        if ask == "any" and space.eye is not None:
             at = np.array([self.matcher.scene.things[k].center for k in rows])
             order = np.argsort(np.linalg.norm(at - space.eye, axis=1), kind="stable")
             rows, weight = rows[order], weight[order]
         hits = tuple(self._hit(int(k), float(w)) for k, w in zip(rows, weight, strict=True))
-        noun, n = self._noun(rows), len(rows)
-        if n == 1 or self.request.ask == "any":
-            thing = self.matcher.scene.things[rows[0]]
-            where = phrasing.whereabouts(thing, hits[0].age_s)
-            tale = f"the {phrasing.titled(space, int(rows[0]))} is {where}"
-            tale += f" (one of {n})" if n > 1 else ""
+        n = len(rows)
+        if n == 1 or ask == "any":
+            tale = f"the {self._located(hits[0], int(rows[0]))}" + (
+                f" (one of {n})" if n > 1 else ""
+            )
         else:
-            shown = [f"the {one}" for one in phrasing.told_apart(space, rows[:8].tolist())]
-            shown += [f"{n - 8} more"] if n > 8 else []
-            tale = f"{phrasing.count(n, noun).lower()} fit: {phrasing.joined(shown)}"
-        opening = {"exists": "Yes: ", "count": f"{n}: "}.get(self.request.ask, "")
-        sentence = f"{opening}{tale if opening else tale[0].upper() + tale[1:]}."
-        if len(lost) and self.request.ask != "any":
-            sentence += f" {phrasing.count(len(lost), 'more')} may be gone.".replace("mores", "more")
+            named = phrasing.count(n, self._noun(rows)).lower()
+            tale = f"{named} fit: {phrasing.listed(space, rows.tolist(), 8)}"
+        sentence = f"{ {'exists': 'yes: ', 'count': f'{n}: '}.get(ask, '') }{tale}."
+        if len(lost) and ask != "any":
+            sentence += f" {phrasing.count(len(lost))} more may be gone."
         return self._said("unique", hits, sentence)
 
     def _stale(self, rows: Ints, weight: Float) -> Answer:
         space, row = self.matcher.space, int(rows[0])
         thing = self.matcher.scene.things[row]
-        # Of several lost ones, the one seen last is said; all are told.
         p = weight / (weight.sum() + _NEITHER)
         hits = tuple(self._hit(int(k), float(v)) for k, v in zip(rows, p, strict=True))
+        were, they = (
+            phrasing.are(thing.phrase, "was", "were"),
+            phrasing.are(thing.phrase, "it", "they"),
+        )
         why = {
-            "missing": "is missing: it was looked for in vain",
-            "stale": "was not looked at for long and may be gone",
+            "missing": f"{phrasing.are(thing.phrase)} missing: {they} {were} looked for in vain",
+            "stale": f"{were} not looked at for long and may be gone",
         }.get(thing.status, "may not be there any more")
         where = phrasing.place(space, row)
-        tale = f"It was last {where + ' ' if where else ''}{phrasing.whereabouts(thing, hits[0].age_s)}."
-        colour_and_name = phrasing.titled(space, row).removesuffix(where).strip()
-        opening = {"exists": "Not surely: the", "count": "0 surely: the"}.get(
-            self.request.ask, "The"
+        name = phrasing.titled(space, row).removesuffix(where).strip()
+        opening = {"exists": "not surely: the", "count": "0 surely: the"}
+        sentence = (
+            f"{opening.get(self.request.ask, 'the')} {name} {why}. {they.capitalize()} {were} last "
+            f"{where + ' ' if where else ''}{phrasing.whereabouts(thing, hits[0].age_s)}."
         )
-        more = f" {phrasing.count(len(rows) - 1, 'other')} may be meant." if len(rows) > 1 else ""
-        return self._said("stale", hits, f"{opening} {colour_and_name} {why}. {tale}{more}")
+        if len(rows) > 1:
+            sentence += f" {phrasing.count(len(rows) - 1)} more may be meant."
+        return self._said("stale", hits, sentence)
 
     def _which_frame(self, rows: Ints, weight: Float) -> Answer:
         word = self.notes.frame
-        p = weight[: len(rows)] / (weight.sum() + _NEITHER)
-        hits = tuple(self._hit(int(k), float(v)) for k, v in zip(rows, p, strict=False))
-        name = {"near": "Nearest to whom", "far": "Farthest from whom"}.get(word)
-        ask = f"{name or f'{word.capitalize()} as seen from where'}? The pose of who asks is not told."
-        shown = [f"the {one}" for one in phrasing.told_apart(self.matcher.space, rows[:4].tolist())]
-        known = f" {phrasing.count(len(rows), self._noun(rows))} may be meant: {phrasing.joined(shown)}."
-        return self._said("ambiguous", hits, ask + known, ask)
+        p = weight / (weight.sum() + _NEITHER)
+        hits = tuple(self._hit(int(k), float(v)) for k, v in zip(rows, p, strict=True))
+        asked = {"near": "Nearest to whom", "far": "Farthest from whom"}
+        ask = f"{asked.get(word, f'{word.capitalize()} as seen from where')}?"
+        shown = phrasing.listed(self.matcher.space, rows.tolist(), 4)
+        known = f"{phrasing.count(len(rows), self._noun(rows))} may be meant: {shown}."
+        told = "The pose of who asks is not told."
+        return self._said("ambiguous", hits, f"{ask} {told} {known}", ask)
 
     def _none(self, found: Match) -> Answer:
         target = self.request.target
@@ -268,11 +275,11 @@ class _Asked:
                 return f'nothing here is known to be called "{anchor.said}".'
         spoken = phrasing.spoken(target)
         if self.notes.too_few is not None:
-            return f"only {self.notes.too_few} of what was counted are known."
-        named, _ = self.matcher._named(target.noun)
+            return f"no {spoken} is known: there are only {self.notes.too_few} to count."
+        named, _ = self.matcher.named(target.noun)
         known = [k for k in named if self._named_so(int(k), target.noun)]
         if not known:
-            return f"no {target.said or target.noun} is known.{self._unnamed(target)}"
+            return f"no {target.noun} is known.{self._unnamed(target)}"
         if self.notes.absent:
             return f"no {phrasing.spoken(self.notes.absent[0])} is known."
         there = phrasing.count(len(known), self._noun(np.array(known))).lower()
@@ -288,7 +295,7 @@ class _Asked:
         found = self.matcher.match(replace(target, noun=THING), Notes())
         things = [self.matcher.scene.things[k] for k in found.rows[np.exp(found.score) > 0.5]]
         n = sum(t.phrase == UNNAMED and is_there(t) for t in things)
-        return f" {phrasing.count(n, 'thing')} without a name would fit." if n else ""
+        return f" {phrasing.count(n, THING)} without a name would fit." if n else ""
 
     # --- parts of an answer -----------------------------------------------------------------------
 
@@ -307,6 +314,18 @@ class _Asked:
     def _unresolved(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*self.request.unresolved, *self.notes.unknown)))
 
+    def _located(self, hit: Hit, row: int) -> str:
+        """What and where a thing is."""
+        thing = self.matcher.scene.things[row]
+        where = phrasing.whereabouts(thing, hit.age_s)
+        return f"{phrasing.titled(self.matcher.space, row)} {phrasing.are(thing.phrase)} {where}"
+
+    def _doubt(self, row: int, fits: float) -> str:
+        """A question back where only one thing is known, and that fits badly."""
+        title = phrasing.titled(self.matcher.space, row)
+        wanted = phrasing.spoken(self.request.target)
+        return f"Is the {title} meant? It is a {wanted} with probability {fits:.2f} only."
+
     def _hit(self, row: int, p: float) -> Hit:
         t = self.matcher.scene.things[row]
         age = max(0.0, (self.now_ns - t.last_t_ns) / 1e9)
@@ -320,6 +339,3 @@ class _Asked:
     def _noun(self, rows: Ints) -> str:
         names = {self.matcher.scene.things[k].phrase for k in rows}
         return names.pop() if len(names) == 1 and UNNAMED not in names else "thing"
-
-    def _is_order(self, word: str) -> bool:
-        return " " not in word and word != "behind"

@@ -111,8 +111,9 @@ class Space:
                 found.setdefault(inverse, []).append((b, a, r.score))
         out = {}
         for predicate, rows in found.items():
-            a, b, score = zip(*rows, strict=True)
-            out[predicate] = (np.array(a), np.array(b), np.array(score, np.float64))
+            pairs = np.array([(a, b) for a, b, _ in rows], np.int64)
+            scores = np.array([score for *_, score in rows], np.float64)
+            out[predicate] = (pairs[:, 0], pairs[:, 1], scores)
         return out
 
     @cached_property
@@ -191,7 +192,9 @@ class Space:
         over = self._over(a, b)
         middle = self.center[a, 2][:, None]
         foot, rim = self.low[a][:, None], self.high[b][None]
-        within = over * _step((rim - middle) / 0.03) * _step((foot - self.low[b][None] + 0.03) / 0.02)
+        within = (
+            over * _step((rim - middle) / 0.03) * _step((foot - self.low[b][None] + 0.03) / 0.02)
+        )
         smaller = self.extent[a].prod(1)[:, None] < self.extent[b].prod(1)[None]
         if predicate == "in":
             out = np.where(smaller & ~self.wall[b][None], 0.85 * within, 0)
@@ -227,13 +230,13 @@ class Space:
         return np.where(self.wall[b][None], 0.95 * self.holds("attached to", a, b), 0)
 
     def _attached(self, a: Ints, b: Ints) -> Float:
-        apart, upright = self._gap(a, b)
+        apart, upright = self.gap(a, b)
         free = (self.carrier[a] < 0)[:, None]
         touches = np.exp(-((apart / _CONTACT) ** 2)) * (upright <= 0.02)
         return np.asarray(np.where(self.wall[b][None] & free, 0.7 * touches, 0.1 * touches))
 
     def _close(self, predicate: str, a: Ints, b: Ints) -> Float:
-        apart, upright = self._gap(a, b)
+        apart, upright = self.gap(a, b)
         size = np.minimum(self.extent[a, :2].max(1)[:, None], self.extent[b, :2].max(1)[None])
         limit = 0.25 + 0.2 * np.minimum(size, 2.0)
         if predicate == "near":
@@ -243,7 +246,9 @@ class Space:
         out = 0.9 * _step((limit - gap) / (0.15 * limit))
         carried = (self.carrier[a][:, None] == b[None]) | (self.carrier[b][None] == a[:, None])
         out = np.where(carried, 0.05, out)
-        return np.asarray(np.where(said, np.maximum(out, 0.95), out) if predicate == "near" else out)
+        return np.asarray(
+            np.where(said, np.maximum(out, 0.95), out) if predicate == "near" else out
+        )
 
     def _below(self, a: Ints, b: Ints) -> Float:
         """Probability that a is beneath b: in its outline and lower, and not standing in it."""
@@ -264,7 +269,7 @@ class Space:
         along, off = (across, away) if predicate in ("left of", "right of") else (away, across)
         along = -along if predicate in ("left of", "in front of") else along
         out = _step((along - 0.02) / 0.04) * _step((1.5 * along - np.abs(off)) / 0.1)
-        apart, upright = self._gap(a, b)
+        apart, upright = self.gap(a, b)
         return np.asarray(out * np.exp(-((np.hypot(apart, 2 * upright) / _FAR) ** 2)))
 
     # --- geometry ---------------------------------------------------------------------------------
@@ -284,7 +289,7 @@ class Space:
         y = to[..., 1] * first[..., 0] - to[..., 0] * first[..., 1]
         return x, y
 
-    def _gap(self, a: Ints, b: Ints) -> tuple[Float, Float]:
+    def gap(self, a: Ints, b: Ints) -> tuple[Float, Float]:
         """Metres between outlines and between heights, ``[A, B]`` each; 0 where they overlap.
 
         Of outlines the larger of the distances along the axes of either box: exact where sides
@@ -304,7 +309,7 @@ class Space:
         half = self.extent[b, :2] / 2
         dx = np.abs(x) - half[None, :, 0] - (w * cos + d * sin)
         dy = np.abs(y) - half[None, :, 1] - (w * sin + d * cos)
-        return np.hypot(np.maximum(dx, 0), np.maximum(dy, 0))
+        return np.asarray(np.hypot(np.maximum(dx, 0), np.maximum(dy, 0)))
 
 
 def _step(x: Float) -> Float:

@@ -132,16 +132,16 @@ OPENINGS: dict[Phrase, str] = {
     for ask, phrases in {
         "count": "how many|count|number of|what number of|what is the number of",
         "exists": "is there|are there|is there still|do you see|can you see|do we have|"
-        "have we got|do you have|have you got|have you seen|did you see|does there exist|do you know of|"
-        "do i have|is any of|there is|there are|was there|were there",
+        "have we got|do you have|have you got|have you seen|did you see|does there exist|"
+        "do you know of|do i have|is any of|there is|there are|was there|were there",
         "all": "list|which are|what are|name",
         "one": "where is|where are|where was|where were|where s|where did i leave|where did i put|"
         "where did you see|where can i find|where do i find|where have i left|find|find me|locate|"
         "show|show me|bring|bring me|get|get me|give me|give|fetch|fetch me|grab|grab me|pick up|"
         "pick|take|pass|pass me|hand me|hand|go to|move to|look at|point at|point to|i need|i want|"
         "we need|i am looking for|i m looking for|looking for|look for|search for|search|tell me|"
-        "which|what|what is|what s|whats|could you|can you|would you|will you|please|what about|navigate to|"
-        "drive to|put away|clean|open|close",
+        "which|what|what is|what s|whats|could you|can you|would you|will you|please|what about|"
+        "navigate to|drive to|put away|clean|open|close",
     }.items()
     for phrase in phrases.split("|")
 }
@@ -151,8 +151,9 @@ FILLERS = _phrases(
     {
         "": "please|now|right now|currently|here|for me|thanks|thank you|there|anywhere|somewhere|"
         "in here|in this room|in the room|around here|in the scene|in the house|at the moment|"
-        "you know of|do you know|do we have|do you see|can you see|still|exactly|in total|are there|"
-        "visible|again|just|today|yesterday|earlier|actually|can be seen|hey|robot|ok|okay"
+        "you know of|do you know|do we have|do you see|can you see|still|exactly|in total|"
+        "are there|visible|again|just|today|yesterday|earlier|actually|can be seen|hey|"
+        "robot|ok|okay"
     }
 )
 
