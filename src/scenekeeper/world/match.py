@@ -89,6 +89,9 @@ class Matcher:
             score = score + _log(self._looks(word, rows, d.noun, notes))
         for word in d.without:
             score = score + _log(1 - self._looks(word, rows, d.noun, notes))
+        # What looks otherwise is no candidate any more; relations cost time per pair.
+        kept = score >= np.log(0.1 * REAL)
+        rows, score = rows[kept], score[kept]
         plain = score
         for link in d.relations:
             score = score + self._related(link, rows, notes)
@@ -171,7 +174,9 @@ class Matcher:
         return _log(1 - best if link.negated else best)
 
     def _holds(self, predicate: str, rows: Ints, anchors: Ints, notes: Notes) -> Float:
-        holds = self.space.holds(predicate, rows, anchors)
+        # In pieces that fit the cache.
+        pieces = np.array_split(rows, max(1, len(rows) * len(anchors) // 50_000))
+        holds = np.concatenate([self.space.holds(predicate, piece, anchors) for piece in pieces])
         if predicate in VIEWED and self.space.right is None:
             frames = {r.frame for r in self.scene.relations if r.predicate in VIEWED}
             if holds.max(initial=0) < 0.5 or len(frames) != 1:

@@ -98,6 +98,11 @@ class Space:
         return np.array([t.kind == "wall" for t in self.scene.things], np.bool_)
 
     @cached_property
+    def floor(self) -> NDArray[np.bool_]:
+        """``[N]`` whether each is a floor."""
+        return np.array([t.phrase == "floor" for t in self.scene.things], np.bool_)
+
+    @cached_property
     def stored(self) -> dict[str, tuple[Ints, Ints, Float]]:
         """By predicate, rows of subjects and objects and scores of what is said to hold still."""
         found: dict[str, list[tuple[int, int, float]]] = {}
@@ -216,12 +221,11 @@ class Space:
         carrier = self.carrier[a]
         elsewhere = (carrier >= 0)[:, None] & (carrier[:, None] != b[None])
         out = np.where(elsewhere, 0.15 * out, out)
-        floor = np.array([self.scene.things[k].names.get("floor", 0.0) > 0.5 for k in b])
         share, hop = 0.75, carrier
         for _ in range(3):
             hop = np.where(hop >= 0, self.carrier[np.maximum(hop, 0)], -1)
             # All things are on the floor in the end, and nobody means that.
-            by_way = (hop[:, None] == b[None]) & (hop >= 0)[:, None] & ~floor[None]
+            by_way = (hop[:, None] == b[None]) & (hop >= 0)[:, None] & ~self.floor[b][None]
             out = np.where(by_way, np.maximum(out, share), out)
             share *= 0.75
         return np.asarray(out)
