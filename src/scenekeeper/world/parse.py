@@ -80,6 +80,7 @@ class _Head:
 
     noun: str = THING
     said: str = ""
+    plural: bool = False
     attributes: list[str] = field(default_factory=list)
     without: list[str] = field(default_factory=list)
     by: str | None = None
@@ -141,8 +142,12 @@ class _Reader:
             token = self.tokens[self.at]
             preposition = self._preposition()
             direction = self._direction()
+            spared = longest(self.tokens, self.at, words.EXCEPT)
             measure = longest(self.tokens, self.at, words.TO_WHAT)
-            if direction is not None:
+            if spared is not None:
+                self.at += len(spared)
+                self._excepted(target)
+            elif direction is not None:
                 self._directed(target, last, direction)
             elif measure is not None and not self._ends(self.at + len(measure)):
                 self.at += len(measure)
@@ -175,12 +180,10 @@ class _Reader:
         self.at = self._head_end()
         tokens = list(self.tokens[start : self.at])
         tokens, kind = _determined(tokens)
-        head, plural = self._named(tokens)
+        head = self._named(tokens)
         if first:
-            self.plural = kind == "all" or (plural and kind != "any")
-            self.indefinite = kind == "any"
-            if kind == "any" and plural:
-                self.plural, self.indefinite = True, False
+            self.plural = kind == "all" or head.plural
+            self.indefinite = kind == "any" and not head.plural
         return head
 
     def _head_end(self) -> int:
@@ -197,33 +200,35 @@ class _Reader:
                 break
             if self._preposition(k) is not None or self._direction(k) is not None:
                 break
+            if seen and longest(self.tokens, k, words.EXCEPT) is not None:
+                break
             if seen and longest(self.tokens, k, words.TO_WHAT) and self._noun_before(k):
                 break
             seen = seen or token not in words.ARTICLES | words.ANY | words.ALL
             k += 1
         return k
 
-    def _named(self, tokens: list[str]) -> tuple[_Head, bool]:
-        """A head of the words of a noun phrase, and whether it is plural."""
+    def _named(self, tokens: list[str]) -> _Head:
+        """A head of the words of a noun phrase."""
         head = _Head()
-        found, after = self.nouns.at_end(tokens), len(tokens)
+        if tokens[-1:] == ["of"]:
+            tokens.pop()
+        found, after = self.nouns.inside(tokens), len(tokens)
         while found is None and after and _is_adjective(tokens[after - 1]):
             after -= 1  # "is the mug red"
-            found = self.nouns.at_end(tokens[:after])
+            found = self.nouns.inside(tokens[:after])
         if found is not None:
-            k, head.noun, plural = found
-            head.said = " ".join(tokens[after - k : after])
-            self._modify(head, [*tokens[: after - k], *tokens[after:]])
-            return head, plural
+            begin, end, head.noun, head.plural = found
+            head.said = " ".join(tokens[begin:end])
+            self._modify(head, [*tokens[:begin], *tokens[end:]])
+            return head
         alone = len(tokens) == 1 and tokens[0] in _FRUIT
         if tokens and (alone or not _is_adjective(tokens[-1])):
             head.noun, head.said = "", tokens.pop()
+            head.plural = words.singulars(head.said)[-1] != head.said
             self.unresolved.append(head.said)
-            plural = words.singulars(head.said)[-1] != head.said
-        else:
-            plural = False
         self._modify(head, tokens)
-        return head, plural
+        return head
 
     def _modify(self, head: _Head, tokens: Sequence[str], negated: bool = False) -> None:
         """Add what adjectives and numbers say; the others are unresolved."""
@@ -236,7 +241,7 @@ class _Reader:
             if best is None:
                 if tokens[k] in words.ORDINALS:
                     head.n = words.ORDINALS[tokens[k]]
-                elif tokens[k] not in _NOTHING | words.ARTICLES | words.ANY:
+                elif tokens[k] not in _NOTHING | _NUMBERS | words.ARTICLES | words.ANY:
                     self.unresolved.append(tokens[k])
                 k += 1
                 continue
@@ -270,6 +275,8 @@ class _Reader:
             if not self._ends(self.at) and self.tokens[self.at] == "and":
                 self.at += 1
                 other = self._head()
+            elif anchor.plural:
+                other = anchor
             else:
                 del self.unresolved[known:]
                 self.unresolved.append(f"between {anchor.said}")
@@ -291,6 +298,14 @@ class _Reader:
         self.at += len(direction)
         self.narrowed = self.narrowed or head is target
 
+    def _excepted(self, target: _Head) -> None:
+        """ "Other than the white one" forbids what is said of that one."""
+        other = self._head()
+        if other.noun in (THING, target.noun) and other.attributes:
+            target.without += other.attributes
+        else:
+            self.unresolved.append(f"other than {other.said}")
+
     def _said_later(self, target: _Head, negated: bool) -> None:
         """What follows that is no relation: "that is red", "the white one", or unknown words."""
         start = self.at
@@ -298,9 +313,10 @@ class _Reader:
         self.at = max(end, start + 1)
         tokens = list(self.tokens[start : self.at])
         if tokens[0] in ("or", "to"):
-            self.unresolved.append(tokens[0])
-            tokens = tokens[1:]
-        elif tokens[0] in words.ARTICLES:
+            self.at = max(self.at, self._head_end()) if len(tokens) == 1 else self.at
+            self.unresolved.append(" ".join(self.tokens[start : self.at]))
+            return
+        if tokens[0] in words.ARTICLES:
             self.narrowed = True
         tokens, _ = _determined(tokens)
         if tokens and tokens[-1] in ("one", "ones"):

@@ -112,7 +112,10 @@ def joined(parts: Sequence[str]) -> str:
 def spoken(d: Described) -> str:
     """A description in words: "red mug on the table"."""
     noun = d.noun or d.said or THING
-    order = f"{_ORDERS.get(d.order.by, d.order.by)} " if d.order is not None else ""
+    order = ""
+    if d.order is not None:
+        nth = f"{_NTH[d.order.n - 1]} " if 1 < d.order.n <= len(_NTH) else ""
+        order = f"{nth}{_ORDERS.get(d.order.by, d.order.by)} "
     words = f"{order}{' '.join(d.attributes)} {noun}"
     words += "".join(f" that is not {w}" for w in d.without)
     for link in d.relations:
@@ -122,7 +125,9 @@ def spoken(d: Described) -> str:
     return " ".join(words.split())
 
 
+_NTH = ("first", "second", "third", "fourth", "fifth", "sixth")
 _ORDERS = {
+    "left": "leftmost", "right": "rightmost",
     "near": "nearest", "far": "farthest", "high": "top", "low": "bottom", "large": "largest",
     "small": "smallest", "tall": "tallest", "short": "shortest", "long": "longest",
 }  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any, Literal
 
 import numpy as np
@@ -269,12 +270,12 @@ class _Asked:
 
     def _why_none(self, target: Described, found: Match) -> str:
         if not target.noun:
-            return f'nothing here is known to be called "{target.said}".'
+            return self._no_such(target.said)
         for anchor in self.notes.absent:
             if not anchor.noun:
-                return f'nothing here is known to be called "{anchor.said}".'
+                return self._no_such(anchor.said)
         spoken = phrasing.spoken(target)
-        if self.notes.too_few is not None:
+        if self.notes.too_few:
             return f"no {spoken} is known: there are only {self.notes.too_few} to count."
         named, _ = self.matcher.named(target.noun)
         known = [k for k in named if self._named_so(int(k), target.noun)]
@@ -287,6 +288,13 @@ class _Asked:
             shown = [f"the {phrasing.titled(self.matcher.space, int(k))}" for k in known]
             there += f" ({phrasing.joined(shown)})"
         return f"no {spoken} is known, but {there}."
+
+    def _no_such(self, word: str) -> str:
+        """That a noun is not known, and which known one is spelt nearly so."""
+        known = [" ".join(phrase) for phrase in self.matcher.nouns.meaning]
+        close = get_close_matches(word, known, n=1, cutoff=0.75)
+        hint = f' Is "{close[0]}" meant?' if close else ""
+        return f'nothing here is known to be called "{word}".{hint}'
 
     def _unnamed(self, target: Described) -> str:
         """How many things without a name fit all else that is said."""

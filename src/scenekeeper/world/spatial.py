@@ -158,7 +158,7 @@ class Space:
         along = (to * line[None]).sum(-1) / length**2
         off = np.linalg.norm(to - along[..., None] * line[None], axis=-1) / length
         out = _step((along - 0.05) / 0.05) * _step((0.95 - along) / 0.05)
-        out = out * _step((0.4 - off) / 0.08)
+        out = out * _step((0.5 - off) / 0.08)
         same = (a[:, None] == b[None])[:, :, None] | (a[:, None] == c[None])[:, None, :]
         same = same | (b[:, None] == c[None])[None]
         return np.asarray(np.where(same, 0, out))

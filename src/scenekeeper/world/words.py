@@ -96,7 +96,7 @@ DIRECTIONS = _phrases(
         "right": "from the right|on the right|to the right|from right|on the right side|"
         "on the right hand side|on your right|on my right",
         "middle": "in the middle|in the center|in the centre",
-        "high": "from the top|at the top",
+        "high": "from the top|at the top|on top",
         "low": "from the bottom|at the bottom",
         "front": "from the front|in front|at the front",
         "back": "from the back|at the back|in the back",
@@ -141,7 +141,8 @@ OPENINGS: dict[Phrase, str] = {
         "pick|take|pass|pass me|hand me|hand|go to|move to|look at|point at|point to|i need|i want|"
         "we need|i am looking for|i m looking for|looking for|look for|search for|search|tell me|"
         "which|what|what is|what s|whats|could you|can you|would you|will you|please|what about|"
-        "navigate to|drive to|put away|clean|open|close",
+        "what color is|what colour is|how big is|how far is|when did you last see|navigate to|"
+        "drive to|put away|clean|open|close",
     }.items()
     for phrase in phrases.split("|")
 }
@@ -164,7 +165,9 @@ JOINING = {
 }  # fmt: skip
 """Between a noun and what is said of it; they say nothing themselves."""
 
-NEGATIONS = {"not", "never"}
+NEGATIONS = {"not", "never", "neither", "nor"}
+
+EXCEPT = _phrases({"": "other than|except|except for|apart from|but not"})
 
 _IRREGULAR = {
     "knives": "knife", "shelves": "shelf", "loaves": "loaf", "mice": "mouse", "people": "person",
@@ -237,6 +240,20 @@ class Nouns:
             words = [noun, *self.synonyms.get(noun, ())]
             words += [c for c, s in self.synonyms.items() if noun in s]
         return tuple(dict.fromkeys(w for w in words if w in self.names))
+
+    def inside(self, tokens: Sequence[str]) -> tuple[int, int, str, bool] | None:
+        """Where the noun of a phrase lies: begin, end, class, whether plural.
+
+        That is the last word, but in "a bowl of apples" the first, and in "a roll of tape", where
+        nothing is known of rolls, the last.
+        """
+        whole = self.at_end(tokens)
+        if "of" in tokens:
+            k = tokens.index("of")
+            before = self.at_end(tokens[:k])
+            if before is not None and (whole is None or whole[0] < len(tokens) - k):
+                return k - before[0], k, before[1], before[2]
+        return whole and (len(tokens) - whole[0], len(tokens), *whole[1:])
 
     def at_end(self, tokens: Sequence[str]) -> tuple[int, str, bool] | None:
         """The longest known noun that tokens end with: how many, class, whether plural."""
