@@ -69,9 +69,8 @@ def memberships(colors: Float) -> Float:
     out = np.zeros((len(colors), len(WORDS)))
     # A warm cast of light tints what is white, so bright surfaces need more chroma for a hue; in
     # the dark little is left of any.
-    needed = (
-        _HUELESS + np.clip((lightness - 80) / 20, 0, 1) * 3 - np.clip((30 - lightness) / 6, 0, 5)
-    )
+    bright, dim = np.clip((lightness - 75) / 20, 0, 1), np.clip((30 - lightness) / 6, 0, 5)
+    needed = _HUELESS + 8 * bright - dim
     hued = _step((chroma - needed) / _SOFT_C)
     hued *= _step((lightness - 9) / 2)
     black, white = _step((_DARK - lightness) / _SOFT_L), _step((lightness - _BRIGHT) / _SOFT_L)
