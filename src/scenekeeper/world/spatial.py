@@ -209,6 +209,11 @@ class Space:
         else:
             gap = np.abs(foot - rim)
             out = 0.9 * over * np.exp(-((gap / _CONTACT) ** 2)) * ~self.wall[b][None]
+            # The seat of a chair and the boards of a shelf lie within their boxes.
+            tall = self.extent[b, 2]
+            seat = self.low[b] + np.maximum(0.2, 0.3 * tall)
+            raised = over * _step((foot - seat[None]) / 0.03) * _step((rim - foot) / 0.03)
+            out = np.maximum(out, np.where((tall > 0.35)[None] & smaller, 0.65 * raised, 0))
             inside = np.nan_to_num(self._said("in", a, b))
             # Books "in" a bookshelf are on it, as people say; an apple in a bowl hardly is.
             shelf = (self.extent[b, 2] > 0.7)[None]
