@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from scenekeeper.world.request import (
     Link,
     Order,
     Request,
+    schema,
 )
 
 NAMES = ("mug", "table", "knife", "box", "vise", "wrench", "workbench", "game controller", "lamp")
@@ -231,6 +234,33 @@ described = st.recursive(
 def test_a_request_survives_as_json(target: Described, ask: str) -> None:
     request = Request(target, ask, ("flurb",))  # type: ignore[arg-type]
     assert Request.from_json(request.to_json()) == request
+
+
+@given(described)
+def test_the_schema_allows_what_is_written(target: Described) -> None:
+    form = schema()
+    assert _allowed(Request(target).to_json(), form, form)
+
+
+def test_the_schema_allows_no_other_noun() -> None:
+    form = schema(["mug"])
+    assert _allowed(Request(Described("mug")).to_json(), form, form)
+    assert not _allowed(Request(Described("cat")).to_json(), form, form)
+
+
+def _allowed(value: Any, form: Any, root: Any) -> bool:
+    """The little of JSON Schema that the form of a request uses."""
+    if "$ref" in form:
+        form = root["$defs"][form["$ref"].rpartition("/")[2]]
+    if "enum" in form and value not in form["enum"]:
+        return False
+    if form.get("type") == "object":
+        keys = form["properties"]
+        known = all(k in keys and _allowed(v, keys[k], root) for k, v in value.items())
+        return known and all(k in value for k in form["required"])
+    if form.get("type") == "array":
+        return all(_allowed(v, form["items"], root) for v in value)
+    return True
 
 
 @given(st.text(max_size=60))

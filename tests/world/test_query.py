@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from scenekeeper.errors import ScenekeeperError
 from scenekeeper.schema import Relation
 from scenekeeper.world.query import Answer, query
 from scenekeeper.world.request import Described, Link, Request
@@ -266,6 +267,11 @@ def test_a_request_of_another_parser_is_answered_alike() -> None:
 def test_an_attribute_of_another_parser_that_is_not_known_is_unresolved() -> None:
     answer = query(KITCHEN, Request(Described("kettle", attributes=("ceramic",))))
     assert answer.unresolved == ("ceramic",)
+
+
+def test_a_viewer_that_is_no_pose_is_refused() -> None:
+    with pytest.raises(ScenekeeperError, match="T_world_viewer"):
+        query(KITCHEN, "the mug", viewer=np.eye(3))
 
 
 def test_an_empty_scene_knows_nothing() -> None:

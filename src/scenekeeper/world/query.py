@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from scenekeeper.errors import ScenekeeperError
 from scenekeeper.schema import UNNAMED
 from scenekeeper.world import phrasing
 from scenekeeper.world.match import REAL, Match, Matcher, Notes, is_there, readings
@@ -128,7 +129,14 @@ def query(
             gives "left", "behind" and "nearest" their meaning. Without it they are asked back.
         synonyms: per class, other words for it.
         now_ns: the moment that ages are counted to; the scene's when absent.
+
+    Raises:
+        ScenekeeperError: ``viewer`` is no pose.
     """
+    if viewer is not None and (np.shape(viewer) != (4, 4) or not np.isfinite(viewer).all()):
+        raise ScenekeeperError(
+            "is no pose", place="viewer", remedy="Give T_world_viewer, four by four finite numbers."
+        )
     words = synonyms or {}
     names = frozenset(name for thing in scene.things for name in thing.names)
     if isinstance(request, str):

@@ -5,7 +5,7 @@ A parser makes it of text; whoever has a language model may let that write the s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -122,6 +122,59 @@ class Request:
         ask = _one_of(known.get("ask", "one"), get_args(Ask), "request.ask")
         target = _described(known.get("target"), "request.target")
         return cls(target, ask, _strings(known, "unresolved", "request"))  # type: ignore[arg-type]
+
+
+# --- the form of the JSON -------------------------------------------------------------------------
+
+
+def schema(nouns: Sequence[str] = ()) -> dict[str, Any]:
+    """JSON Schema of what :meth:`Request.from_json` takes, for a language model that parses.
+
+    Args:
+        nouns: names that things may have; any name when empty.
+    """
+    from scenekeeper.world.colors import WORDS
+
+    noun: dict[str, Any] = {"type": "string", "description": f"{THING} = anything"}
+    if nouns:
+        noun["enum"] = [*nouns, THING, ""]
+    looks = {"type": "array", "items": {"enum": [*WORDS, *ATTRIBUTES]}}
+    described = {"$ref": "#/$defs/described"}
+    link = {
+        "predicate": {"enum": list(PREDICATES)},
+        "anchor": described,
+        "other": described,
+        "negated": {"type": "boolean"},
+        "loose": {"type": "boolean"},
+    }
+    order = {
+        "by": {"enum": list(ORDERS)},
+        "n": {"type": "integer", "minimum": 1},
+        "to": described,
+    }
+    whole = {
+        "noun": noun,
+        "said": {"type": "string"},
+        "attributes": looks,
+        "without": looks,
+        "order": _object(order, "by"),
+        "relations": {"type": "array", "items": _object(link, "predicate", "anchor")},
+    }
+    request = {
+        "target": described,
+        "ask": {"enum": list(get_args(Ask))},
+        "unresolved": {"type": "array", "items": {"type": "string"}},
+    }
+    return {**_object(request, "target"), "$defs": {"described": _object(whole, "noun")}}
+
+
+def _object(properties: dict[str, Any], *required: str) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(required),
+        "additionalProperties": False,
+    }
 
 
 # --- to JSON --------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from scenekeeper.world.colors import best_word
 from scenekeeper.world.match import Matcher, Notes, is_there, shares_of
 from scenekeeper.world.parse import parse
 from scenekeeper.world.phrasing import place
-from scenekeeper.world.request import PREDICATES, Request
+from scenekeeper.world.request import PREDICATES
 from scenekeeper.world.scene import Scene, Thing
 from scenekeeper.world.spatial import VIEWED, Space
 from scenekeeper.world.words import Nouns
@@ -169,22 +169,10 @@ def as_json(scene: Scene, budget_tokens: int = 2000) -> dict[str, Any]:
 
 
 def query(
-    scene: Scene,
-    text: str | None = None,
-    request: Mapping[str, Any] | None = None,
-    *,
-    synonyms: Synonyms | None = None,
-    viewer: Float | None = None,
+    scene: Scene, text: str, *, synonyms: Synonyms | None = None, viewer: Float | None = None
 ) -> dict[str, Any]:
-    """Find the one that is meant, by text or by a request as JSON, as seen by ``T_world_viewer``.
-
-    Raises:
-        ScenekeeperError: the request is none, or neither is given.
-    """
-    if request is None and text is None:
-        raise ScenekeeperError("nothing is asked", place="text", remedy="Give text or request.")
-    asked: str | Request = Request.from_json(request) if request is not None else str(text)
-    return queries.query(scene, asked, viewer=viewer, synonyms=synonyms).as_dict()
+    """Find the one thing that is meant, as seen by ``T_world_viewer``."""
+    return queries.query(scene, text, viewer=viewer, synonyms=synonyms).as_dict()
 
 
 def _spec(
