@@ -122,9 +122,7 @@ def _things(n: int, rng: np.random.Generator) -> tuple[Float, Float]:
     return place, np.clip(rng.lognormal(np.log(0.22), 0.6, n), 0.06, 1.2)
 
 
-def _look(
-    place: Float, size: Float, camera: Float, yaw: Float, rng: np.random.Generator
-) -> _Looks:
+def _look(place: Float, size: Float, camera: Float, yaw: Float, rng: np.random.Generator) -> _Looks:
     """Sizes and visible shares by perspective; what hides a thing depends on the side."""
     towards = camera[:, None] - place
     forward = np.stack((np.cos(yaw), np.sin(yaw)), 1)

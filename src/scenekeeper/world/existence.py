@@ -1,10 +1,10 @@
 """Is there such a thing? Log-odds from what detectors said, and kept silent about, view by view.
 
 In: per frame and object a verdict (seen, missed, empty, or nothing), its size in pixels and the
-direction it was looked at from. Out: log-odds of existence. How often a thing is detected is a habit
-of its own, known only roughly; so is how often a ghost comes back. Views from one side err alike, so
-each side of an object counts as few looks, however many frames it fills; the order of frames is of
-no importance.
+direction it was looked at from. Out: log-odds of existence. How often a thing is detected is a
+habit of its own, known only roughly; so is how often a ghost comes back. Views from one side err
+alike, so each side of an object counts as few looks, however many frames it fills; the order of
+frames is of no importance.
 """
 
 from __future__ import annotations
@@ -45,9 +45,12 @@ class ExistenceConfig:
             errors of pose.
         habit_empty: how surely, in views; things of glass show by being detected while empty.
         p_empty_false: the same where there is nothing (any longer).
+        p_glass: share of real things that are detected where depth sees nothing,
+        p_floating: and of ghosts; most lie on a surface, some in the air before it.
+        habit_glass: how surely that is so of each view, in views; few, as glass stays glass.
         p_score: share of detections that are right; a calibrated score says more than that the
             detector spoke only as far as it differs from this.
-        score_weight: how much of the score's message is new beside the detection's.
+        correlation_scores: how alike an object's scores err, from all sides; see next.
         correlation: how alike errors are within one side of an object, 0 to 1: n views count as
             ``n / (1 + correlation (n - 1))``, at most ``1 / correlation``.
         limit: largest log-odds that detections and silence may reach, either way: the model may be
@@ -57,8 +60,8 @@ class ExistenceConfig:
         min_empty: share of tested samples that must be seen through for a place to be empty,
         min_tested: and how many samples must be tested.
 
-    ``habit``, ``habit_false``, ``correlation`` and ``score_weight`` were chosen on simulated walks
-    (seeds 100 to 104 of ``benchmarks/doubtful_rooms.py``) and measured on others; the rest is set
+    ``habit``, ``habit_false``, and both correlations were chosen on simulated walks (seeds 100 to
+    109 of ``benchmarks/doubtful_rooms.py``) and measured on others; the rest is set
     from what is named above, and no real detector has been asked yet.
     """
 
@@ -66,14 +69,17 @@ class ExistenceConfig:
     p_detect: float = 0.8
     p_detect_small: float = 0.5
     p_detect_hidden: float = 0.5
-    habit: float = 6.0
+    habit: float = 8.0
     p_false: float = 0.2
-    habit_false: float = 5.0
+    habit_false: float = 6.0
     p_empty: float = 0.03
     habit_empty: float = 10.0
     p_empty_false: float = 0.6
+    p_glass: float = 0.03
+    p_floating: float = 0.2
+    habit_glass: float = 1.0
     p_score: float = 0.8
-    score_weight: float = 0.5
+    correlation_scores: float = 0.3
     correlation: float = 0.2
     limit: float = 6.0
     min_side_px: float = 12.0
@@ -90,16 +96,16 @@ class Existence:
         prior: ``float64 [N]`` log-odds before this evidence.
         seen: ``float32 [N, SIDES]`` views that detected it.
         missed: ``float32 [N, SIDES]`` views that should have, each by how much its silence says.
-        told: ``float32 [N, SIDES]`` sum of what the scores said, log-likelihood ratios.
         emptied: ``float32 [N, SIDES]`` views that saw the place empty and detected nothing.
+        told: ``float32 [N]`` sum of what the scores said, log-likelihood ratios.
         glassy: ``float32 [N]`` views that detected it although the place seemed empty.
     """
 
     prior: Float
     seen: Float32
     missed: Float32
-    told: Float32
     emptied: Float32
+    told: Float32
     glassy: Float32
 
     def __len__(self) -> int:
@@ -109,13 +115,14 @@ class Existence:
     def new(cls, prior: Float) -> Existence:
         """Of objects that nothing is known of but log-odds ``[N]``, see :func:`proposed`."""
         n = len(prior)
-        by_side = [np.zeros((n, SIDES), np.float32) for _ in range(4)]
-        return cls(np.array(prior, np.float64), *by_side, glassy=np.zeros(n, np.float32))
+        by_side = [np.zeros((n, SIDES), np.float32) for _ in range(3)]
+        whole = [np.zeros(n, np.float32) for _ in range(2)]
+        return cls(np.array(prior, np.float64), *by_side, *whole)
 
     def extended(self, n: int, config: ExistenceConfig) -> Existence:
         """With n newly proposed objects behind these; their first detection is yet to be added."""
         new = Existence.new(proposed(n, config))
-        names = ("prior", "seen", "missed", "told", "emptied", "glassy")
+        names = ("prior", "seen", "missed", "emptied", "told", "glassy")
         return Existence(*(np.concatenate((getattr(self, f), getattr(new, f))) for f in names))
 
     def restarted(self, p: Float, config: ExistenceConfig) -> Existence:
@@ -193,11 +200,15 @@ def observe(
     score: Float,
     config: ExistenceConfig,
 ) -> Existence:
-    """Add one frame's evidence.
+    """Add evidence of one frame or of several.
+
+    Earlier frames count as well: keyframes tell (:func:`scenekeeper.world.visibility.look`) that a
+    new object's surface was in view before and nothing was detected. Give it these MISSED, not the
+    EMPTY: a place that was empty before means that the object is new, not that it is a ghost.
 
     Args:
         state: of N objects; not changed.
-        objects: ``int64 [K]`` rows that the frame says something of, each at most once.
+        objects: ``int64 [K]`` rows that something is said of, once per frame.
         verdict: ``int8 [K]``, see :func:`judge`.
         towards: ``[K, 3]`` from the object to the camera, any length, world axes.
         side_px: ``[K]`` side in pixels.
@@ -209,12 +220,12 @@ def observe(
     detected = (verdict == SEEN) | (verdict == SEEN_EMPTY)
     silent = (verdict == MISSED) | (verdict == EMPTY)
     message = logit(np.clip(score, 0.02, 0.98)) - logit(config.p_score)
-    message = np.where(detected & ~np.isnan(score), config.score_weight * message, 0.0)
+    message = np.where(detected & ~np.isnan(score), message, 0.0)
     at = objects, side_of(towards)
 
     def plus(before: Float32, more: NDArray[np.generic]) -> Float32:
         after = before.copy()
-        after[at if before.ndim == 2 else objects] += more.astype(np.float32)
+        np.add.at(after, at if before.ndim == 2 else objects, more.astype(np.float32))
         return after
 
     return replace(
@@ -235,10 +246,11 @@ def log_odds(state: Existence, config: ExistenceConfig) -> Float:
     """
     seen, missed = state.seen.astype(np.float64), state.missed.astype(np.float64)
     share = 1 / (1 + config.correlation * np.maximum(seen + missed - 1, 0))
-    alone = 1 / (1 + config.correlation * np.maximum(seen - 1, 0))
     rate = _rate_message((seen * share).sum(1), (missed * share).sum(1), config)
-    told = (state.told * alone).sum(1)
-    bounded = np.clip(state.prior + rate + told, -config.limit, config.limit)
+    views = seen.sum(1)
+    told = state.told / (1 + config.correlation_scores * np.maximum(views - 1, 0))
+    glass = _glass_message(state.glassy.astype(np.float64), views, config)
+    bounded = np.clip(state.prior + rate + told + glass, -config.limit, config.limit)
     return np.asarray(bounded + _empty_message(state, config), np.float64)
 
 
@@ -262,14 +274,15 @@ def _silence(side_px: Float, visible: Float, config: ExistenceConfig) -> Float:
 
 def _rate_message(seen: Float, missed: Float, config: ExistenceConfig) -> Float:
     """Log-likelihood ratio of independent detections and misses, each thing's rate unknown."""
-    from scipy.special import betaln
+    real = _habit(seen, missed, config.p_detect, config.habit)
+    return real - _habit(seen, missed, config.p_false, config.habit_false)
 
-    def log_likelihood(p: float, strength: float) -> Float:
-        a, b = p * strength, (1 - p) * strength
-        return np.asarray(betaln(a + seen, b + missed) - betaln(a, b), np.float64)
 
-    real = log_likelihood(config.p_detect, config.habit)
-    return real - log_likelihood(config.p_false, config.habit_false)
+def _glass_message(glassy: Float, views: Float, config: ExistenceConfig) -> Float:
+    """What it says that so many of the views that detected it saw its place empty."""
+    there = np.maximum(views - glassy, 0)
+    real = _habit(glassy, there, config.p_glass, config.habit_glass)
+    return real - _habit(glassy, there, config.p_floating, config.habit_glass)
 
 
 def _empty_message(state: Existence, config: ExistenceConfig) -> Float:
@@ -280,6 +293,14 @@ def _empty_message(state: Existence, config: ExistenceConfig) -> Float:
     message = np.minimum(np.log(p_empty / config.p_empty_false), 0)
     n = independent(state.emptied.astype(np.float64), config.correlation).sum(1)
     return np.asarray(n * message, np.float64)
+
+
+def _habit(yes: Float, no: Float, p: float, strength: float) -> Float:
+    """Log-likelihood of outcomes whose rate is only known to be about ``p`` (beta-binomial)."""
+    from scipy.special import betaln
+
+    a, b = p * strength, (1 - p) * strength
+    return np.asarray(betaln(a + yes, b + no) - betaln(a, b), np.float64)
 
 
 def side_of(towards: Float) -> NDArray[np.int64]:

@@ -51,7 +51,7 @@ class PositionConfig:
     shown: float = 0.25
     edge: float = 0.3
     unseen: float = 0.2
-    rounding: float = 0.05
+    rounding: float = 0.04
 
 
 @dataclass(frozen=True, eq=False)
