@@ -73,7 +73,7 @@ class ExistenceConfig:
     p_false: float = 0.2
     habit_false: float = 6.0
     p_empty: float = 0.03
-    habit_empty: float = 10.0
+    habit_empty: float = 4.0
     p_empty_false: float = 0.6
     p_glass: float = 0.03
     p_floating: float = 0.2
@@ -249,7 +249,8 @@ def log_odds(state: Existence, config: ExistenceConfig) -> Float:
     rate = _rate_message((seen * share).sum(1), (missed * share).sum(1), config)
     views = seen.sum(1)
     told = state.told / (1 + config.correlation_scores * np.maximum(views - 1, 0))
-    glass = _glass_message(state.glassy.astype(np.float64), views, config)
+    worth = (seen * share).sum(1) / np.maximum(views, 1)
+    glass = _glass_message(state.glassy * worth, views * worth, config)
     bounded = np.clip(state.prior + rate + told + glass, -config.limit, config.limit)
     return np.asarray(bounded + _empty_message(state, config), np.float64)
 

@@ -139,22 +139,21 @@ def of_words(said: Int, confusion: Confusion, score: Float | None = None) -> Flo
     return np.asarray(np.log(np.maximum(likelihood, _LEAST)), np.float64)
 
 
-def of_logits(logits: NDArray[np.floating], config: NamesConfig) -> Float:
-    """Log-likelihoods ``[V, C + 1]`` of a classifier's calibrated logits ``[V, C]``.
+def of_logits(logits: NDArray[np.floating]) -> Float:
+    """Log-likelihoods ``[V, C + 1]`` of a classifier's logits.
 
-    The classifier knows nothing of other names; that they are as likely as its classes are on
-    average lets many unsure views speak for *other*, and a sure one against it.
+    The classifier knows nothing of other names: they are given the mean of its classes, so that
+    views which contradict one another speak for *other*, and views which agree against it.
 
     Args:
-        logits: calibrated: their softmax is the posterior for classes that are equally frequent.
-        config: unused classes are taken as seldom as ``other`` says.
+        logits: ``[V, C]`` calibrated: their softmax is the posterior where classes are equally
+            frequent.
     """
     x = np.asarray(logits, np.float64)
     p = np.exp(x - x.max(-1, keepdims=True))
     p /= p.sum(-1, keepdims=True)
-    unsure = np.full((len(p), 1), 1 / p.shape[1])
-    mixed = np.concatenate(((1 - config.other) * p + config.other * unsure, unsure), 1)
-    return np.asarray(np.log(np.maximum(mixed, _LEAST)), np.float64)
+    other = np.full((len(p), 1), 1 / p.shape[1])
+    return np.asarray(np.log(np.maximum(np.concatenate((p, other), 1), _LEAST)), np.float64)
 
 
 @dataclass(frozen=True, eq=False)
