@@ -5,7 +5,9 @@ tells real objects from ghosts at least 5 points of F1 better than the rule of C
 published configuration (``obj_min_detections = 3``). Posteriors of names have an expected
 calibration error of at most .05 under the error model of :mod:`scenekeeper.evaluate.mislabel`, and
 stated 95 % intervals of positions hold in 90 to 98 % of cases. All of it is simulated, by
-generators that do not share the models' formulas; the parameters were chosen on other seeds. The
+generators that do not share the models' formulas; the parameters were chosen on other seeds (100
+to 111). Half of the ghosts are seen once and many never looked at again: there the score alone
+speaks, so the gain is largest where ghosts stay or the walk is short. The
 whole table, with the conditions under which a claim does not hold, goes to standard error.
 """
 
@@ -26,7 +28,7 @@ from scenekeeper.world import existence, names, position
 
 Float = NDArray[np.float64]
 
-WALKS = range(200, 212)
+WALKS, OTHER_WALKS = range(200, 224), range(200, 206)
 COUNTS = (1, 2, 3, 5)
 ROOMS: Mapping[str, Doubt] = {
     "misses 15 %": Doubt(miss=0.15),
@@ -68,13 +70,17 @@ THINGS = 120
 
 
 def run() -> Result:
-    rooms = {name: _existence(doubt) for name, doubt in ROOMS.items()}
+    rooms = {
+        name: _existence(doubt, WALKS if name in CLAIMED else OTHER_WALKS)
+        for name, doubt in ROOMS.items()
+    }
     called = {name: _names(rates) for name, rates in NAMED.items()}
     placed = {name: _coverage(views) for name, views in PLACED.items()}
     print("\n".join(_table(rooms, called, placed)), file=sys.stderr, flush=True)
     ours = float(np.mean([rooms[name].ours for name in CLAIMED]))
     rules = np.mean([rooms[name].rules for name in CLAIMED], 0)
     rule = float(rules[COUNTS.index(3)])
+    gains = np.mean([rooms[name].gains for name in CLAIMED], 0)
     return Result(
         name="world_belief",
         input=f"{len(WALKS)} simulated walks of 40 s at 4 Hz for each of misses 15, 20 and 25 %,"
@@ -87,13 +93,17 @@ def run() -> Result:
         target_of="ours",
         better="more",
         further={
+            "better than the rule under every condition": all(
+                room.gains.mean() > 0 for room in rooms.values()
+            ),
             "usual names: ECE at most .05 without review": called["usual"].assumed <= 0.05,
             "usual names: ECE at most .05 after review": called["usual"].learned <= 0.05,
             "usual places: 95 % intervals hold in 90 to 98 %": _holds(placed["usual"]),
             "one-sided places: they do": _holds(placed["from one side"]),
         },
-        note=f"the best of the counts {COUNTS} in hindsight {rules.max():.1f}; ECE"
-        f" {called['usual'].assumed:.3f} without review, {called['usual'].learned:.3f} after,"
+        note=f"{gains.mean():.1f} points above the rule, standard error"
+        f" {gains.std(ddof=1) / np.sqrt(len(gains)):.1f}; the best of the counts"
+        f" {COUNTS} in hindsight {rules.max():.1f}; ECE {called['usual'].assumed:.3f} without review, {called['usual'].learned:.3f} after,"
         f" {called['usual'].naive:.3f} if views were independent; intervals hold in"
         f" {placed['usual']:.1%}",
     )
@@ -107,26 +117,31 @@ def _holds(share: float) -> bool:
 
 
 class Existing(NamedTuple):
-    """Percent F1 of each rule in :data:`COUNTS` and of belief; its precision and recall."""
+    """Percent F1 of each rule in :data:`COUNTS` and of belief; its precision and recall.
 
+    ``gains`` are belief's points above "seen three times", walk by walk.
+    """
+
+    gains: Float
     rules: Float
     ours: float
     precision: float
     recall: float
 
 
-def _existence(doubt: Doubt) -> Existing:
+def _existence(doubt: Doubt, walks: range) -> Existing:
     rows = []
-    for seed in WALKS:
+    for seed in walks:
         seen = walk(doubt, seed)
         views = seen.matched.sum(0)
         believed = existence_log_odds(seen, keyframes=round(doubt.hertz)) > 0
         rules = [_f1(views >= n, seen.real) for n in COUNTS]
         precision = seen.real[believed].mean()
         rows.append((*rules, _f1(believed, seen.real), precision, believed[seen.real].mean()))
-    mean = 100 * np.mean(rows, 0)
-    n = len(COUNTS)
-    return Existing(mean[:n], *map(float, mean[n:]))
+    table, n = 100 * np.array(rows), len(COUNTS)
+    mean = table.mean(0)
+    gains = table[:, n] - table[:, COUNTS.index(3)]
+    return Existing(gains, mean[:n], *map(float, mean[n:]))
 
 
 def existence_log_odds(seen: Walk, keyframes: int) -> Float:

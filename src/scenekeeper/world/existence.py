@@ -50,7 +50,7 @@ class ExistenceConfig:
         habit_glass: how surely that is so of each view, in views; few, as glass stays glass.
         p_score: share of detections that are right; a calibrated score says more than that the
             detector spoke only as far as it differs from this.
-        correlation_scores: how alike an object's scores err, from all sides; see next.
+        correlation_scores: how alike an object's scores err, whatever the side; used as the next.
         correlation: how alike errors are within one side of an object, 0 to 1: n views count as
             ``n / (1 + correlation (n - 1))``, at most ``1 / correlation``.
         limit: largest log-odds that detections and silence may reach, either way: the model may be
@@ -60,9 +60,10 @@ class ExistenceConfig:
         min_empty: share of tested samples that must be seen through for a place to be empty,
         min_tested: and how many samples must be tested.
 
-    ``habit``, ``habit_false``, and both correlations were chosen on simulated walks (seeds 100 to
-    109 of ``benchmarks/doubtful_rooms.py``) and measured on others; the rest is set
-    from what is named above, and no real detector has been asked yet.
+    ``habit``, ``habit_false``, ``p_false``, ``p_floating`` and both correlations were chosen on
+    simulated walks (seeds 100 to 109 of ``benchmarks/doubtful_rooms.py``), around which F1 is flat
+    within a point, and measured on others. ``p_empty``, ``p_glass`` and their habits are guesses.
+    No real detector has been asked yet.
     """
 
     prior: float = 0.5

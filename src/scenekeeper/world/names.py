@@ -32,7 +32,8 @@ class NamesConfig:
 
     An object that looks like something else does so in nearly all of its views, so ``correlation``
     is high: a hundred views of one track count as little more than one. Chosen on simulated objects
-    (seed 100 of ``benchmarks/confused_names.py``) and measured on others.
+    (seeds 100 to 102 of ``benchmarks/confused_names.py``) whose detector is wrong about one in
+    twelve; for a much better or worse one, :func:`learned` finds its own.
     """
 
     correlation: float = 0.9
