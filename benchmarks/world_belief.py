@@ -102,10 +102,10 @@ def run() -> Result:
             "one-sided places: they do": _holds(placed["from one side"]),
         },
         note=f"{gains.mean():.1f} points above the rule, standard error"
-        f" {gains.std(ddof=1) / np.sqrt(len(gains)):.1f}; the best of the counts"
-        f" {COUNTS} in hindsight {rules.max():.1f}; ECE {called['usual'].assumed:.3f} without review, {called['usual'].learned:.3f} after,"
-        f" {called['usual'].naive:.3f} if views were independent; intervals hold in"
-        f" {placed['usual']:.1%}",
+        f" {gains.std(ddof=1) / np.sqrt(len(gains)):.1f}; the best of the counts {COUNTS} in"
+        f" hindsight {rules.max():.1f}; ECE {called['usual'].assumed:.3f} without review,"
+        f" {called['usual'].learned:.3f} after, {called['usual'].naive:.3f} if views were"
+        f" independent; intervals hold in {placed['usual']:.1%}",
     )
 
 
