@@ -20,6 +20,7 @@ from scenekeeper.store import atomic
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 NOT_BENCHMARKS = {"__main__", "harness", "moving_boxes", "byte_track", "peer_trackers"}
+NOT_BENCHMARKS |= {"doubtful_rooms", "confused_names", "placed_things"}
 VERSIONS = ("numpy", "scipy", "pyarrow", "duckdb", "av")
 
 

@@ -100,17 +100,17 @@ class Sight:
     @property
     def in_view(self) -> Float:
         """Share of the samples that fall into the picture; 1 less this is what is cut off."""
-        return 1 - self.outside / np.maximum(self.total, 1)
+        return np.asarray(1 - self.outside / np.maximum(self.total, 1), np.float64)
 
     @property
     def visible(self) -> Float:
         """Share of the samples that lie on the seen surface."""
-        return self.hit / np.maximum(self.total, 1)
+        return np.asarray(self.hit / np.maximum(self.total, 1), np.float64)
 
     @property
     def emptied(self) -> Float:
         """Share of the tested samples (on the surface or seen through) that are seen through."""
-        return self.through / np.maximum(self.hit + self.through, 1)
+        return np.asarray(self.through / np.maximum(self.hit + self.through, 1), np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +130,7 @@ class Keyframe:
     @property
     def metres(self) -> NDArray[np.float32]:
         """Depth in metres ``float32 [h, w]``."""
-        return self.depth_mm.astype(np.float32) / 1000
+        return (self.depth_mm / 1000).astype(np.float32)
 
 
 def look(
@@ -219,7 +219,8 @@ def _count(
         seen = np.flatnonzero(window[:, 2] >= window[:, 0])
         extent = window[seen, 2:] - window[seen, :2] + 1
         side[seen] = np.maximum(side[seen], np.sqrt(extent.prod(1)))
-    return Sight(*counts.T, side_px=side)
+    hit, through, occluded, unknown, outside = counts.T
+    return Sight(hit, through, occluded, unknown, outside, side)
 
 
 def _evenly(n: int, at_most: int) -> NDArray[np.int64]:
