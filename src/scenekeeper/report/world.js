@@ -182,8 +182,8 @@ document.addEventListener("keydown", (e) => {
   else return;
   e.preventDefault();
 });
-new ResizeObserver(() => { plan.resize(); scene.redraw(); }).observe($("views"));
-new ResizeObserver(() => { plan.resize(); scene.redraw(); }).observe($("plan-panel"));
+const resized = new ResizeObserver(() => { plan.resize(); scene.redraw(); });
+for (const id of ["plan", "scene"]) resized.observe($(id));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", look);
 drawHead();
 drawLegend();

@@ -40,12 +40,16 @@ def holders(scene: Scene) -> dict[int, Relation]:
             best[a] = relation
     kept: dict[int, Relation] = {}
     for a, relation in sorted(best.items(), key=lambda item: (-_rank(item[1]), item[0])):
-        b: int | None = relation.object
-        while b is not None and b != a:
-            b = kept[b].object if b in kept else None
-        if b is None:
+        if not _rests_on(relation.object, a, kept):
             kept[a] = relation
     return kept
+
+
+def _rests_on(thing: int, other: int, held: Mapping[int, Relation]) -> bool:
+    """Whether a thing is, or is held by, another; ``held`` has no circles."""
+    while thing != other and thing in held:
+        thing = held[thing].object
+    return thing == other
 
 
 def _rank(relation: Relation) -> float:
