@@ -131,7 +131,7 @@ def _thing(
         "existence": _rounded(thing.existence),
         "center": _list(thing.center, 3),
         "std": _list(thing.position_std, 4),
-        "spread": _list(np.sqrt(thing.position_std**2 @ basis**2)[:2], 4),
+        "spread": _list(_level_std(thing, basis), 4),
         "extent": _list(thing.extent, 3),
         "box": _list(box, 4) if np.isfinite(box).all() else None,
         "outline": outline(thing, basis) if np.isfinite(box).all() else None,
@@ -148,6 +148,12 @@ def _thing(
         "sessions": list(thing.sessions),
         "pictures": [base64.b64encode(p).decode("ascii") for p in pictures[:MAX_PICTURES]],
     }
+
+
+def _level_std(thing: Thing, basis: geometry.Float) -> geometry.Float:
+    """Standard deviations of a position along the two level axes, metres."""
+    with np.errstate(invalid="ignore"):  # what is not known at all may be infinite
+        return np.asarray(np.sqrt(thing.position_std**2 @ basis**2)[:2])
 
 
 def _list(values: Any, digits: int) -> list[float | None]:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from scenekeeper import geometry
 from scenekeeper.report.world_words import STRUCTURE
-from scenekeeper.voxels import coarser, neighbour_steps, offset_key, voxel_centers
+from scenekeeper.voxels import neighbour_steps, offset_key, voxel_centers, voxel_keys
 from scenekeeper.world.scene import CELL, Scene, Thing
 
 Float = NDArray[np.float64]
@@ -64,8 +64,9 @@ def scene_points(scene: Scene, basis: Float, limit: int = MAX_POINTS) -> Points:
     keys = {k: t.cells for k, t in enumerate(scene) if len(t.cells) and t.status != "missing"}
     size = CELL
     while sum(map(len, keys.values())) > limit:
-        keys = {k: np.unique(coarser(cells)) for k, cells in keys.items()}
+        centers = {k: voxel_centers(cells, size) for k, cells in keys.items()}
         size *= 2
+        keys = {k: np.unique(voxel_keys(points, size)) for k, points in centers.items()}
     boxed = [t.extent for k, t in enumerate(scene) if k not in keys and t.status != "missing"]
     step = max(size, float(np.sqrt(sum(map(_box_area, boxed)) / limit)))
     middle = _middle(scene)

@@ -114,11 +114,16 @@ def world_tree(scene: Scene) -> Tree:
             label = Text() if relation is None else Text(f"{relation.predicate}  ", "dim")
             grow(branch.add(label.append_text(_leaf(thing))), below.get(thing.object, []))
 
-    tree = Tree(Text(f"{len(scene)} things in {len(scene.sessions)} sessions", "bold"))
+    count = f"{_count(len(scene), 'thing')} in {_count(len(scene.sessions), 'session')}"
+    tree = Tree(Text(count, "bold"))
     grow(tree, carrying)
     if loose:
         grow(tree.add(Text("on nothing that is known", "dim")), loose)
     return tree
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _leaf(thing: Thing) -> Text:
