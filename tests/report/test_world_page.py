@@ -87,7 +87,9 @@ def test_it_asks_the_network_for_nothing_and_has_no_inline_handlers(tmp_path: Pa
 def test_a_hostile_name_stays_a_name() -> None:
     page = world_page(renamed(made_scene(), 3, HOSTILE), name="<img src=x onerror=alert(1)>")
     assert "<script>alert" not in page
-    assert "<img" not in re.sub(r'<script type="application/json".*?</script>', "", page, flags=re.S)
+    assert "<img" not in re.sub(
+        r'<script type="application/json".*?</script>', "", page, flags=re.S
+    )
     assert payload(page)["things"][2]["phrase"] == HOSTILE
 
 
@@ -280,7 +282,7 @@ class TestInABrowser:
         opened.run(
             f"(e => {{ for (const kind of ['pointerdown', 'pointerup']) e.dispatchEvent({event});"
             " if (e.click) e.click(); })"
-            f"(document.querySelector('{where} [data-thing=\"2\"] polygon, #list{where[5:]}"
+            f'(document.querySelector(\'{where} [data-thing="2"] polygon, #list{where[5:]}'
             ' [data-thing="2"]\'))'
         )
         details = text_of(opened, "#details")
@@ -294,9 +296,7 @@ class TestInABrowser:
         opened.run("document.querySelector('#list button').focus()")
         key = "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {0}))"
         opened.run(key.format("{key: 'ArrowDown', bubbles: true}"))
-        assert opened.run(
-            "document.activeElement === document.querySelectorAll('#list button')[1]"
-        )
+        assert opened.run("document.activeElement === document.querySelectorAll('#list button')[1]")
 
     def test_a_thing_clicked_in_the_scene_is_chosen(self, opened: Page) -> None:
         opened.run(

@@ -49,9 +49,7 @@ def thing(
         "views": (("monday", 7),),
         "sessions": ("monday",),
     }
-    return Thing(
-        object=object, center=at, extent=size, R_world_box=R, cells=cells, **known | more
-    )
+    return Thing(object=object, center=at, extent=size, R_world_box=R, cells=cells, **known | more)
 
 
 def made_scene() -> Scene:
