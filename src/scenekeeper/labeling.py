@@ -26,7 +26,7 @@ from scenekeeper.recording.registration import align, apply_alignment
 from scenekeeper.schema import UNNAMED
 from scenekeeper.segment import Discover, Project, Unite
 from scenekeeper.store import Dataset, SessionInfo, fingerprint
-from scenekeeper.world import Fuse, FuseConfig, World
+from scenekeeper.world import Fuse, FuseConfig, Observe, World
 
 CLIP_SECONDS = 10.0
 
@@ -115,7 +115,8 @@ class EmbeddedLabeler:
             Discover(self.fuse.voxel_size),
             unite,
             Project(reads=("tracks", "proposals")),
-            World(reads=("tracks", "instances", "quality")),
+            Observe(),
+            World("tracks"),
             Describe(_names(dataset)),
         ]
 
@@ -137,7 +138,8 @@ class MapLabeler:
             Fuse(self.fuse),
             Discover(self.fuse.voxel_size),
             Project(),
-            World(),
+            Observe(),
+            World("segments"),
             Describe(_names(dataset)),
         ]
 

@@ -355,6 +355,37 @@ PROPOSALS = pa.schema(
     ]
 )
 
+OBSERVATIONS = pa.schema(
+    [
+        ("session", pa.string()),
+        ("frame_id", pa.int64()),
+        ("instance", pa.int32()),
+        ("points", pa.binary()),
+        ("rgb", pa.binary()),
+    ]
+)
+
+DEPTHS = pa.schema(
+    [
+        ("session", pa.string()),
+        ("frame_id", pa.int64()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("step", pa.int32()),
+        ("depth", pa.binary()),
+    ]
+)
+
+SIGHTINGS = pa.schema(
+    [
+        ("session", pa.string()),
+        ("frame_id", pa.int64()),
+        ("instance", pa.int32()),
+        ("track", pa.int64()),
+        ("pose", pa.list_(pa.float64(), 7)),
+    ]
+)
+
 SURFACE = pa.schema(
     [
         ("session", pa.string()),
@@ -410,6 +441,11 @@ OBJECTS = pa.schema(
         ("last_t_ns", pa.int64()),
         ("best_frame_ids", pa.list_(pa.int64())),
         ("status", pa.string()),
+        ("p", pa.float32()),
+        ("names", pa.map_(pa.string(), pa.float32())),
+        ("position_std", _VEC3),
+        ("colors", pa.map_(pa.string(), pa.float32())),
+        ("cells", pa.list_(pa.int64())),
     ]
 )
 
@@ -424,6 +460,17 @@ RELATIONS = pa.schema(
         ("frame", pa.string()),
         ("since_t_ns", pa.int64()),
         ("until_t_ns", pa.int64()),
+    ]
+)
+
+RECONCILED = pa.schema(
+    [
+        ("session", pa.string()),
+        ("frame_id", pa.int64()),
+        ("instance", pa.int32()),
+        ("track", pa.int64()),
+        ("action", pa.string()),
+        ("reason", pa.string()),
     ]
 )
 
@@ -471,6 +518,10 @@ TABLES: Mapping[str, pa.Schema] = {
     "segments": SEGMENTS,
     "proposals": PROPOSALS,
     "tracks": TRACKS,
+    "observations": OBSERVATIONS,
+    "depths": DEPTHS,
+    "sightings": SIGHTINGS,
+    "reconciled": RECONCILED,
     "instances": INSTANCES,
     "objects": OBJECTS,
     "relations": RELATIONS,

@@ -191,7 +191,8 @@ def simulate(
     Raises:
         ScenekeeperError: see :func:`scenekeeper.simulate.produce.simulate`.
     """
-    produce = _simulator()
+    from scenekeeper.simulate import produce
+
     seeds = list(range(seed, seed + rooms))
     done: list[Path] = produce.simulate(Path(out), seeds, format, produce.Scenario(**scenario), say)
     return done
@@ -304,19 +305,6 @@ def _told_changes(truth: Dataset, evaluation: Evaluation) -> Iterator[str]:
             "added": "the second visit's labels show it" if after else "not labelled yet",
         }.get(c["kind"], f"labelled in {before + after} of 2 visits")
         yield f"Between the visits the {c['phrase']} was {c['kind']}: {shown}."
-
-
-def _simulator() -> Any:
-    try:
-        import numba  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise ScenekeeperError(
-            "the simulator's renderer needs numba, which is not installed",
-            remedy="pip install 'scenekeeper[simulate]'",
-        ) from error
-    from scenekeeper.simulate import produce
-
-    return produce
 
 
 def _session_row(dataset: Dataset, session: str) -> dict[str, Any]:

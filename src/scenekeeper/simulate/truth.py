@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from scenekeeper import masks
-from scenekeeper.geometry import box_corners, pose_vector
+from scenekeeper.geometry import pose_vector
 from scenekeeper.recording.base import POSE_NAMES, Recording
 from scenekeeper.recording.frames import frame_index, signal_rows
 from scenekeeper.schema import (
@@ -32,6 +32,7 @@ from scenekeeper.simulate.home import Home, Thing
 from scenekeeper.simulate.render import see, see_whole
 from scenekeeper.simulate.robot import GRIPPER
 from scenekeeper.simulate.session import Visit
+from scenekeeper.simulate.truth_relations import how_carried, true_relations
 from scenekeeper.store import Dataset, SessionInfo
 
 Float = NDArray[np.float64]
@@ -46,9 +47,6 @@ IDS = 1000
 
 STRUCTURE_ID = 990
 """Within a home, structure has the ids after this: it is the same floor in every room."""
-
-NEXT_TO = 0.25
-"""Metres between outlines within which two things on one support are next to each other."""
 
 CLIP_SECONDS = 10.0
 
@@ -285,26 +283,10 @@ def _structure_box(home: Home, kind: str) -> tuple[Float, Float, Float]:
 
 
 def _relations(visit: Visit, seen: _Seen) -> Rows:
-    """What carries what, and what stands next to what, among things that were seen."""
-    floor = next(STRUCTURE_ID - i for i, name in visit.home.structure.items() if name == "floor")
-    wall = next(STRUCTURE_ID - i for i, name in visit.home.structure.items() if name == "wall")
-    said: list[tuple[int, str, int]] = []
-    things = [t for t in visit.home.things if t.id in seen.frames]
-    for thing in things:
-        if thing.id == GRIPPER:  # it stands on its own pedestal
-            continue
-        if thing.carrier is not None:
-            said.append((thing.id, thing.carried, thing.carrier))
-        elif thing.carried == "attached":
-            said.append((thing.id, "attached to", wall))
-        else:
-            said.append((thing.id, "on", floor))
-    said += [
-        (a.id, "next to", b.id)
-        for k, a in enumerate(things)
-        for b in things[k + 1 :]
-        if a.carrier is not None and a.carrier == b.carrier and _gap(a, b) < NEXT_TO
-    ]
+    floor, wall = (
+        next(STRUCTURE_ID - i for i, said in visit.home.structure.items() if said == name)
+        for name in ("floor", "wall")
+    )
     return [
         {
             "session": seen.session,
@@ -313,29 +295,16 @@ def _relations(visit: Visit, seen: _Seen) -> Rows:
             "object": b,
             "score": 1.0,
             "source": "truth",
+            "frame": "",
         }
-        for a, how, b in sorted(said)
-        if b in seen.frames
+        for a, how, b in true_relations(visit.home, seen.frames.keys(), floor, wall)
     ]
-
-
-def _gap(a: Thing, b: Thing) -> float:
-    """Metres between the upright boxes around two things, seen from above; inf on other levels."""
-    (low_a, high_a), (low_b, high_b) = _around(a), _around(b)
-    if low_a[2] > high_b[2] or low_b[2] > high_a[2]:
-        return float("inf")
-    apart = np.maximum(np.maximum(low_a - high_b, low_b - high_a)[:2], 0)
-    return float(np.linalg.norm(apart))
-
-
-def _around(thing: Thing) -> tuple[Float, Float]:
-    corners = box_corners(thing.center, thing.extent, thing.T_world_thing[:3, :3])
-    return corners.min(0), corners.max(0)
 
 
 def _captions(visit: Visit, seen: _Seen) -> Rows:
     """One plain sentence per frame: the largest things in view and what they are on."""
-    carried = {t.id: (t.carried, t.carrier) for t in visit.home.things if t.carrier is not None}
+    home = visit.home
+    carried = {t.id: (how_carried(home, t), t.carrier) for t in home.things if t.carrier}
     rows = []
     for row, ids in seen.ids.items():
         shown = [i for i in ids if i < STRUCTURE_ID]

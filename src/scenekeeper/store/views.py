@@ -78,7 +78,9 @@ def views_sql(current: Mapping[str, Mapping[str, str]], sessions: list[str], nam
     return "\n".join(lines) + "\n"
 
 
-CLIP_TABLES = frozenset({"quality", "surface", "instances", "proposals"})
+CLIP_TABLES = frozenset(
+    {"quality", "surface", "instances", "proposals", "observations", "depths", "reconciled"}
+)
 """Tables stored one segment per clip; the others are one segment per session."""
 
 _CLIP = "[0-9][0-9][0-9][0-9][0-9]"

@@ -7,6 +7,7 @@ boxes and relations; the memory of which is which lies in ``world/world.sqlite``
 from __future__ import annotations
 
 from scenekeeper.world.fuse import Fuse, FuseConfig
-from scenekeeper.world.objects import World
+from scenekeeper.world.observe import Observe
+from scenekeeper.world.stage import World
 
-__all__ = ["Fuse", "FuseConfig", "World"]
+__all__ = ["Fuse", "FuseConfig", "Observe", "World"]

@@ -1,155 +1,355 @@
-"""What the world remembers between labelling runs: which object is which.
+"""What the world remembers: objects that outlive sessions, and everything that was said of them.
 
-SQLite under ``world/``. An object id is given once and never again. When a session is labelled
-anew, its segments are matched to the objects it already has, so a name that a person gave stays
-with the thing it was given to.
+SQLite (WAL) under ``world/``. A session's evidence goes in as a whole, in one transaction: a kill
+at any moment leaves the memory as it was before or after. Others may read meanwhile. An object id
+is given once and never again; nothing is forgotten; what people said is kept apart from what
+machines said and outranks it.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+import zstandard
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
+from scenekeeper import geometry
 from scenekeeper.errors import DatasetError
+from scenekeeper.schema import Relation
+from scenekeeper.voxels import voxel_centers, voxel_keys
+from scenekeeper.world.evidence import Evidence, SessionEvidence
+from scenekeeper.world.scene import CELL
+from scenekeeper.world.visibility import Keyframe
 
-CELL = 0.04
-"""Edge of the cells in which the extent of an object is remembered, metres."""
+Float = NDArray[np.float64]
 
-MIN_OVERLAP = 0.25
-"""Segments that share less than this (intersection over union) are not the same object."""
+VERSION = 2
+PATIENCE_S = 600
+"""For how long a writer waits for another; aligning a session takes seconds."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects(
-  object INTEGER PRIMARY KEY AUTOINCREMENT, session TEXT NOT NULL, born_run TEXT NOT NULL,
-  cells BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS tracks(
-  run TEXT, session TEXT, track INTEGER, object INTEGER REFERENCES objects,
-  overlap REAL, PRIMARY KEY (run, session, track));
+  object INTEGER PRIMARY KEY AUTOINCREMENT, born_session TEXT NOT NULL, born_run TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS sessions(
+  session TEXT PRIMARY KEY, run TEXT NOT NULL, first_t_ns INTEGER, last_t_ns INTEGER,
+  place INTEGER NOT NULL, T_place_session BLOB NOT NULL, how TEXT NOT NULL, reason TEXT NOT NULL,
+  up BLOB NOT NULL, surface BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS evidence(
+  session TEXT NOT NULL, object INTEGER NOT NULL REFERENCES objects, track INTEGER NOT NULL,
+  row TEXT NOT NULL, cells BLOB NOT NULL, embedding BLOB, PRIMARY KEY (session, object));
+CREATE TABLE IF NOT EXISTS absences(
+  session TEXT NOT NULL, object INTEGER NOT NULL, verdict TEXT NOT NULL, score REAL NOT NULL,
+  PRIMARY KEY (session, object));
+CREATE TABLE IF NOT EXISTS keyframes(
+  session TEXT NOT NULL, frame_id INTEGER NOT NULL, pose BLOB NOT NULL, intrinsics BLOB NOT NULL,
+  height INTEGER NOT NULL, width INTEGER NOT NULL, depth BLOB NOT NULL,
+  PRIMARY KEY (session, frame_id));
+CREATE TABLE IF NOT EXISTS relations(
+  session TEXT NOT NULL, subject INTEGER NOT NULL, predicate TEXT NOT NULL,
+  object INTEGER NOT NULL, score REAL NOT NULL, source TEXT NOT NULL, frame TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS events(
-  event INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT, kind TEXT, object INTEGER, detail TEXT);
+  event INTEGER PRIMARY KEY AUTOINCREMENT, session TEXT, run TEXT, kind TEXT NOT NULL,
+  object INTEGER, other INTEGER, score REAL, detail TEXT NOT NULL, author TEXT NOT NULL);
 """
 
-Cells = NDArray[np.int64]
 
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to an object, or to what is known of it.
 
-def identify(dataset: Path, session: str, run: str, cells: Mapping[int, Cells]) -> dict[int, int]:
-    """Give every track of a session its object.
-
-    Doing it again for the same run gives the same answer, so a crash between this and the
-    writing of the run's tables costs nothing.
-
-    Args:
-        dataset: the dataset's folder.
-        session: whose tracks they are; objects of other sessions are not considered.
-        run: the run that found them.
-        cells: per track the cells it occupies, ascending ``int64`` keys.
-
-    Returns:
-        Object id per track.
+    Attributes:
+        event: number, ascending.
+        session: in which it was noticed.
+        run: that noticed it.
+        kind: ``born``, ``seen``, ``merged``, ``split``, ``moved``, ``taken``, ``added``,
+            ``swapped``, ``missed``, ``aligned``, ``apart``, ``not found``, or what a person did.
+        object: whom it happened to.
+        other: into whom, from whom, by whom.
+        score: probability that it is so.
+        detail: plain values.
+        author: ``machine``, or who.
     """
-    with _opened(dataset) as db:
-        known = db.execute(
-            "SELECT track, object FROM tracks WHERE run=? AND session=?", (run, session)
-        ).fetchall()
-        if known:
-            return dict(known)
-        old = {
-            number: np.frombuffer(blob, np.int64)
-            for number, blob in db.execute(
-                "SELECT object, cells FROM objects WHERE session=? ORDER BY object", (session,)
+
+    event: int
+    session: str
+    run: str
+    kind: str
+    object: int | None
+    other: int | None
+    score: float | None
+    detail: Mapping[str, Any]
+    author: str
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where a session lies.
+
+    Attributes:
+        session: its name.
+        run: whose evidence is remembered.
+        first_t_ns: of its first frame.
+        last_t_ns: of its last frame.
+        place: number of the map that it is part of; sessions of one place share a frame.
+        T_place_session: ``float64 [4, 4]``.
+        how: ``first``, ``same frame``, ``relocated`` or ``apart``.
+        reason: in plain words.
+        up: ``float64 [3]``, in the place's frame.
+    """
+
+    session: str
+    run: str
+    first_t_ns: int
+    last_t_ns: int
+    place: int
+    T_place_session: Float
+    how: str
+    reason: str
+    up: Float
+
+
+class Memory:
+    """The world's memory inside one transaction; see :func:`writing` and :func:`reading`."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    # --- sessions ---------------------------------------------------------------------------------
+
+    def places(self) -> list[Place]:
+        """All sessions in order of time."""
+        rows = self._db.execute(
+            "SELECT session, run, first_t_ns, last_t_ns, place, T_place_session, how, reason, up"
+            " FROM sessions ORDER BY first_t_ns, session"
+        )
+        return [
+            Place(name, run, first, last, number, _array(T).reshape(4, 4), how, why, _array(up))
+            for name, run, first, last, number, T, how, why, up in rows
+        ]
+
+    def surface(self, session: str) -> NDArray[np.float32]:
+        """A session's thinned points ``[P, 3]`` metres, in its place's frame."""
+        row = self._db.execute(
+            "SELECT surface FROM sessions WHERE session=?", (session,)
+        ).fetchone()
+        return np.frombuffer(_unpacked(row[0]), np.float32).reshape(-1, 3)
+
+    def keyframes(self, session: str) -> list[Keyframe]:
+        """A session's coarse depth images, in its place's frame."""
+        rows = self._db.execute(
+            "SELECT pose, intrinsics, height, width, depth FROM keyframes WHERE session=?"
+            " ORDER BY frame_id",
+            (session,),
+        )
+        return [
+            Keyframe(
+                np.frombuffer(_unpacked(depth), np.uint16).reshape(height, width),
+                _array(K).reshape(3, 3),
+                _array(pose).reshape(4, 4),
             )
+            for pose, K, height, width, depth in rows
+        ]
+
+    def put_session(self, e: SessionEvidence, place: Place) -> None:
+        """Remember where a session lies and what it saw; in place of an earlier run's."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                e.session,
+                e.run,
+                e.first_t_ns,
+                e.last_t_ns,
+                place.place,
+                _blob(place.T_place_session),
+                place.how,
+                place.reason,
+                _blob(place.up),
+                _packed(np.asarray(e.surface, np.float32).tobytes()),
+            ),
+        )
+        for frame_id, k in zip(e.keyframe_ids, e.keyframes, strict=True):
+            self._db.execute(
+                "INSERT INTO keyframes VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    e.session,
+                    frame_id,
+                    _blob(k.T_world_camera),
+                    _blob(k.intrinsics),
+                    *k.depth_mm.shape,
+                    _packed(k.depth_mm.tobytes()),
+                ),
+            )
+
+    def forget(self, session: str) -> None:
+        """Drop what a session's earlier run said; its objects, ids and events stay."""
+        for table in ("evidence", "absences", "keyframes", "relations", "sessions"):
+            self._db.execute(f"DELETE FROM {table} WHERE session=?", (session,))
+
+    # --- objects ----------------------------------------------------------------------------------
+
+    def born(self, session: str, run: str) -> int:
+        """A new id, which nothing ever had."""
+        cursor = self._db.execute(
+            "INSERT INTO objects(born_session, born_run) VALUES (?, ?)", (session, run)
+        )
+        assert cursor.lastrowid is not None
+        self.log(session, run, "born", cursor.lastrowid)
+        return cursor.lastrowid
+
+    def evidence(self, session: str) -> dict[int, Evidence]:
+        """What a session said, by object, in its place's frame."""
+        rows = self._db.execute(
+            "SELECT object, row, cells, embedding FROM evidence WHERE session=? ORDER BY object",
+            (session,),
+        )
+        return {number: _evidence(*rest) for number, *rest in rows}
+
+    def tracks(self, session: str) -> dict[int, int]:
+        """Object of each track of a session."""
+        rows = self._db.execute("SELECT track, object FROM evidence WHERE session=?", (session,))
+        return dict(rows.fetchall())
+
+    def put_evidence(self, session: str, number: int, e: Evidence) -> None:
+        """Remember what a session says of an object, in its place's frame."""
+        row = {
+            "kind": e.kind,
+            "names": dict(e.names),
+            "existence": e.existence,
+            "center": e.center.tolist(),
+            "extent": e.extent.tolist(),
+            "R": e.R_world_box.reshape(-1).tolist(),
+            "std": e.position_std.tolist(),
+            "rgb": e.rgb.tolist(),
+            "colors": dict(e.colors),
+            "frames": e.frames,
+            "first_t_ns": e.first_t_ns,
+            "last_t_ns": e.last_t_ns,
+            "views": list(e.views),
+            "track": e.track,
         }
-        matched = match(cells, old)
-        result = {}
-        for track in sorted(cells):
-            number, overlap = matched.get(track, (None, 0.0))
-            if number is None:
-                number = _born(db, session, run, cells[track])
-            else:
-                db.execute(
-                    "UPDATE objects SET cells=? WHERE object=?", (cells[track].tobytes(), number)
-                )
-            row = (run, session, track, number, overlap)
-            db.execute("INSERT INTO tracks VALUES (?, ?, ?, ?, ?)", row)
-            result[track] = number
-        for number in sorted(set(old) - set(result.values())):
-            _log(db, run, "not found", number, f"session {session}")
-        return result
+        look = None if e.embedding is None else np.asarray(e.embedding, np.float32).tobytes()
+        self._db.execute(
+            "INSERT INTO evidence VALUES (?, ?, ?, ?, ?, ?)",
+            (session, number, e.track, json.dumps(row), _packed(_deltas(e.cells)), look),
+        )
+
+    def absences(self, session: str) -> dict[int, tuple[str, float]]:
+        """Verdict and probability, by object, of what a session looked for in vain or not at all:
+        ``taken``, ``missed``, ``unseen``."""
+        rows = self._db.execute(
+            "SELECT object, verdict, score FROM absences WHERE session=?", (session,)
+        )
+        return {number: (verdict, score) for number, verdict, score in rows}
+
+    def put_absence(self, session: str, number: int, verdict: str, score: float) -> None:
+        """Remember that a session does not show an object."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO absences VALUES (?, ?, ?, ?)", (session, number, verdict, score)
+        )
+
+    # --- relations and events ---------------------------------------------------------------------
+
+    def relations(self, session: str) -> list[Relation]:
+        """What a session said of how objects lie to one another."""
+        rows = self._db.execute(
+            "SELECT subject, predicate, object, score, source, frame FROM relations"
+            " WHERE session=? ORDER BY subject, predicate, object",
+            (session,),
+        )
+        return [Relation(*row) for row in rows]
+
+    def put_relations(self, session: str, relations: Sequence[Relation]) -> None:
+        """Remember them."""
+        self._db.executemany(
+            "INSERT INTO relations VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (session, r.subject, r.predicate, r.object, r.score, r.source, r.frame)
+                for r in relations
+            ],
+        )
+
+    def log(
+        self,
+        session: str,
+        run: str,
+        kind: str,
+        number: int | None = None,
+        other: int | None = None,
+        score: float | None = None,
+        *,
+        author: str = "machine",
+        **detail: Any,
+    ) -> None:
+        """Append an event."""
+        self._db.execute(
+            "INSERT INTO events(session, run, kind, object, other, score, detail, author)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (session, run, kind, number, other, score, json.dumps(detail, sort_keys=True), author),
+        )
+
+    def events(self, session: str | None = None) -> list[Event]:
+        """Everything that happened, in order; of one session or of all."""
+        where, key = ("", ()) if session is None else (" WHERE session=?", (session,))
+        rows = self._db.execute(f"SELECT * FROM events{where} ORDER BY event", key)
+        return [
+            Event(event, name, run, kind, number, other, score, json.loads(detail), author)
+            for event, name, run, kind, number, other, score, detail, author in rows
+        ]
 
 
-def match(new: Mapping[int, Cells], old: Mapping[int, Cells]) -> dict[int, tuple[int, float]]:
-    """One-to-one matching of tracks to objects by shared cells.
+@contextmanager
+def writing(dataset: Path) -> Iterator[Memory]:
+    """The memory inside one transaction; all that is put in is kept when the block ends well.
 
-    Returns:
-        Per matched track ``(object, overlap)``; the total overlap is the largest possible.
+    Raises:
+        DatasetError: the file cannot be used.
     """
-    tracks, numbers = sorted(new), sorted(old)
-    if not tracks or not numbers:
-        return {}
-    overlap = np.array([[_iou(new[t], old[n]) for n in numbers] for t in tracks])
-    rows, columns = linear_sum_assignment(-overlap)
-    return {
-        tracks[i]: (numbers[j], float(overlap[i, j]))
-        for i, j in zip(rows, columns, strict=True)
-        if overlap[i, j] >= MIN_OVERLAP
-    }
-
-
-def events(dataset: Path) -> Sequence[tuple[str, str, int, str]]:
-    """``(run, kind, object, detail)`` of everything that happened to objects, in order."""
     with _opened(dataset) as db:
-        return list(db.execute("SELECT run, kind, object, detail FROM events ORDER BY event"))
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            if not db.execute("SELECT 1 FROM sqlite_sequence WHERE name='objects'").fetchone():
+                first = _last_given(dataset)
+                db.execute("INSERT INTO sqlite_sequence(name, seq) VALUES ('objects', ?)", (first,))
+            yield Memory(db)
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+        db.execute("COMMIT")
 
 
-def _iou(a: Cells, b: Cells) -> float:
-    shared = len(np.intersect1d(a, b, assume_unique=True))
-    return shared / max(len(a) + len(b) - shared, 1)
+@contextmanager
+def reading(dataset: Path) -> Iterator[Memory]:
+    """The memory as it is now, whatever is written meanwhile.
 
-
-def _born(db: sqlite3.Connection, session: str, run: str, cells: Cells) -> int:
-    cursor = db.execute(
-        "INSERT INTO objects(session, born_run, cells) VALUES (?, ?, ?)",
-        (session, run, cells.tobytes()),
-    )
-    number = cursor.lastrowid
-    assert number is not None
-    _log(db, run, "born", number, f"session {session}")
-    return number
-
-
-def _log(db: sqlite3.Connection, run: str, kind: str, number: int, detail: str) -> None:
-    db.execute(
-        "INSERT INTO events(run, kind, object, detail) VALUES (?, ?, ?, ?)",
-        (run, kind, number, detail),
-    )
+    Raises:
+        DatasetError: the file cannot be used.
+    """
+    with _opened(dataset) as db:
+        db.execute("BEGIN")
+        try:
+            yield Memory(db)
+        finally:
+            db.execute("ROLLBACK")
 
 
 @contextmanager
 def _opened(dataset: Path) -> Iterator[sqlite3.Connection]:
-    """The world's database inside one transaction."""
     file = dataset / "world" / "world.sqlite"
     try:
         file.parent.mkdir(exist_ok=True)
-        with closing(sqlite3.connect(file, timeout=60, isolation_level=None)) as db:
+        with closing(sqlite3.connect(file, timeout=PATIENCE_S, isolation_level=None)) as db:
             db.execute("PRAGMA journal_mode=WAL")
-            db.executescript(_SCHEMA)
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                if not db.execute("SELECT 1 FROM sqlite_sequence").fetchone():
-                    _start_after(db, _last_given(dataset))
-                yield db
-            except BaseException:
-                db.execute("ROLLBACK")
-                raise
-            db.execute("COMMIT")
-    except (sqlite3.Error, OSError) as error:
+            _prepare(db)
+            yield db
+    except (sqlite3.Error, zstandard.ZstdError, OSError) as error:
         raise DatasetError(
             f"cannot be used: {error}",
             path=file,
@@ -158,8 +358,27 @@ def _opened(dataset: Path) -> Iterator[sqlite3.Connection]:
         ) from error
 
 
-def _start_after(db: sqlite3.Connection, number: int) -> None:
-    db.execute("INSERT INTO sqlite_sequence(name, seq) VALUES ('objects', ?)", (number,))
+def _prepare(db: sqlite3.Connection) -> None:
+    """Make the tables; those of the first version held too little to go on from."""
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version == VERSION:
+        return
+    if version > VERSION:
+        raise sqlite3.DatabaseError(f"made by a later release (version {version})")
+    db.execute("BEGIN IMMEDIATE")
+    if db.execute("PRAGMA user_version").fetchone() == (VERSION,):  # another process was faster
+        db.execute("ROLLBACK")
+        return
+    if db.execute("SELECT 1 FROM sqlite_master WHERE name='objects'").fetchone():
+        last = db.execute("SELECT max(object) FROM objects").fetchone()[0] or 0
+        for table in ("objects", "tracks", "events"):
+            db.execute(f"DROP TABLE IF EXISTS {table}")
+        db.execute("DELETE FROM sqlite_sequence")
+        db.execute("INSERT INTO sqlite_sequence(name, seq) VALUES ('objects', ?)", (last,))
+    for statement in _SCHEMA.split(";"):
+        db.execute(statement)
+    db.execute(f"PRAGMA user_version={VERSION}")
+    db.execute("COMMIT")
 
 
 def _last_given(dataset: Path) -> int:
@@ -167,3 +386,59 @@ def _last_given(dataset: Path) -> int:
     files = [*dataset.glob("labels/objects/*/*.parquet"), *dataset.glob("labels/names/*/*.parquet")]
     columns = [pq.read_table(file, columns=["object"])["object"].to_numpy() for file in files]
     return max((int(column.max()) for column in columns if len(column)), default=0)
+
+
+def placed(e: Evidence, T: Float) -> Evidence:
+    """Evidence in another frame, by ``T`` ``[4, 4]`` from its own into that."""
+    if np.allclose(T, np.eye(4)):
+        return e
+    points = geometry.transform(T, voxel_centers(e.cells, CELL))
+    return replace(
+        e,
+        center=geometry.transform(T, e.center),
+        R_world_box=T[:3, :3] @ e.R_world_box,
+        cells=np.unique(voxel_keys(points, CELL)),
+    )
+
+
+def _evidence(text: str, cells: bytes, embedding: bytes | None) -> Evidence:
+    row = json.loads(text)
+    return Evidence(
+        row["track"],
+        row["kind"],
+        row["names"],
+        row["existence"],
+        np.array(row["center"]),
+        np.array(row["extent"]),
+        np.array(row["R"]).reshape(3, 3),
+        np.array(row["std"]),
+        np.cumsum(np.frombuffer(_unpacked(cells), np.int64)),
+        np.array(row["rgb"], np.uint8),
+        row["colors"],
+        None if embedding is None else np.frombuffer(embedding, np.float32),
+        row["frames"],
+        row["first_t_ns"],
+        row["last_t_ns"],
+        tuple(row["views"]),
+    )
+
+
+def _deltas(cells: NDArray[np.int64]) -> bytes:
+    """Neighbours in space are neighbours in order, so differences compress well."""
+    return np.diff(cells, prepend=0).astype(np.int64).tobytes()
+
+
+def _blob(a: Float) -> bytes:
+    return np.asarray(a, np.float64).tobytes()
+
+
+def _array(blob: bytes) -> Float:
+    return np.frombuffer(blob, np.float64)
+
+
+def _packed(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor(3).compress(data)
+
+
+def _unpacked(data: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompress(data)

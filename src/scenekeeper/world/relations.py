@@ -1,145 +1,249 @@
-"""Relations that geometry decides: on, in, next to; from upright boxes and what is beneath."""
+"""Relations that geometry decides, between things of which only a part was seen.
+
+In: :class:`~scenekeeper.world.solids.Solid` in a frame whose third axis is up. Out:
+:class:`~scenekeeper.schema.Relation` with the probability that each holds:
+
+* ``a on b``, ``a in b``, ``a attached to b``: b is a's direct carrier; a thing has one at most.
+* ``a under b``, ``a above b``: one lies freely over the other, nothing is between them and neither
+  carries the other. Said once per pair, of the smaller.
+* ``a next to b``: both on one carrier, at one height, with little between. Once per pair, lower id
+  first.
+
+What depends on the viewer is :mod:`scenekeeper.world.views`' job.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenekeeper.schema import Relation
+from scenekeeper.world.carriers import Carried, carrier_of
+from scenekeeper.world.solids import WAYS, Solid, gaps, outline, within
 
-CONTACT = 0.05
-"""Metres of gap or overlap at which two surfaces count as touching."""
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+Carriers = Mapping[int, Carried]
+Said = tuple[int, str, int, float]
 
-NEAR = 0.25
-"""Metres between outlines within which two things on one support are next to each other."""
+NEAR, NEAR_SHARE = 0.15, 0.5
+"""Things are next to each other up to this gap in metres, or this share of the smaller's width."""
+
+OVER = 0.5
+"""Share of the smaller outline that must lie over the other."""
+
+CLEAR = 0.02
+"""Metres between what is free of each other."""
+
+HANGS = 0.1
+"""Metres off its wall where what hangs there is still above what stands at that wall."""
+
+_BRIDGE = 0.3
+_GRID = 1.0
+_WIDE = 36
+_CARRIED = ("on", "in", "attached to")
 
 
-@dataclass(frozen=True, eq=False)
-class Solid:
-    """An object as geometry sees it, in a frame whose third axis is up.
+def relate(
+    solids: Sequence[Solid], dirty: Collection[int] | None = None, known: Iterable[Relation] = ()
+) -> list[Relation]:
+    """All relations that hold from everywhere, sorted by subject, predicate and object.
 
-    Attributes:
-        object: its id.
-        kind: ``thing``, ``flat``, ``support`` or ``wall``.
-        low: ``[3]`` minimum of its axis-aligned box, metres.
-        high: ``[3]`` maximum of its axis-aligned box, metres.
-        hull: ``[N, 2]`` convex outline seen from above, counter-clockwise.
-        level: height of its supporting surface, metres: the plane of a support, else its top.
+    Args:
+        solids: everything there is.
+        dirty: ids of what is new, gone, moved or better seen; only what these can have changed is
+            looked at again. ``None`` = look at everything.
+        known: relations found before, of which those stay that dirty things cannot have changed.
     """
+    pairs = candidates(solids)
+    number = {s.object: k for k, s in enumerate(solids)}
+    known = [r for r in known if r.subject in number and r.object in number]
+    afresh = _afresh(solids, pairs, dirty, known)
+    near = _near(pairs)
+    carried = {
+        number[r.subject]: Carried(r.predicate, number[r.object], r.score)  # type: ignore[arg-type]
+        for r in known
+        if r.predicate in _CARRIED and not afresh[number[r.subject]]
+    }
+    for k in np.flatnonzero(afresh).tolist():
+        if solids[k].kind != "wall":
+            found = carrier_of(solids[k], ((j, solids[j]) for j in near.get(k, ())))
+            if found is not None:
+                carried[k] = found
+    again = pairs[afresh[pairs].any(1)]
+    said: list[Said] = [(k, c.how, c.by, c.score) for k, c in carried.items() if afresh[k]]
+    said += [*_over(solids, again, carried), *_neighbours(solids, again, carried)]
+    out = [Relation(solids[a].object, how, solids[b].object, p) for a, how, b, p in said]
+    out += [r for r in known if not _again(r, number, afresh)]
+    return sorted(out, key=lambda r: (r.subject, r.predicate, r.object))
 
-    object: int
-    kind: str
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    hull: NDArray[np.float64]
-    level: float
 
+def candidates(solids: Sequence[Solid]) -> Int:
+    """Pairs ``int64 [P, 2]`` of numbers, the lower first, of which each may matter to the other.
 
-def relate(solids: Sequence[Solid]) -> list[Relation]:
-    """All relations among solids, sorted by subject.
-
-    ``a on b``: b's surface is at a's foot, beneath a's middle. ``a in b``: a's middle is within
-    b's outline, between b's foot and rim. ``a next to b``: on the same support with little
-    between them; said once per pair, lower id first.
+    Their boxes, widened by the widest gap of neighbours, meet. Things are looked up in cells of a
+    metre, so for things spread over the ground P grows as their number does.
     """
-    found: list[Relation] = []
-    carrier: dict[int, int] = {}
-    for a in solids:
-        if a.kind not in ("thing", "flat"):
-            continue
-        holder = _container(a, solids)
-        if holder is not None:
-            found.append(Relation(a.object, "in", holder.object, 0.8))
-            continue
-        support = _support(a, solids)
-        if support is not None:
-            carrier[a.object] = support[0].object
-            found.append(Relation(a.object, "on", support[0].object, support[1]))
-    found += _neighbours(solids, carrier)
-    return sorted(found, key=lambda r: (r.subject, r.predicate, r.object))
+    if len(solids) < 2:
+        return np.zeros((0, 2), np.int64)
+    low, high = (np.array([getattr(s, side)[:2] for s in solids]) for side in ("low", "high"))
+    width = np.array([s.width for s in solids])
+    reach = np.maximum(NEAR, NEAR_SHARE * width)
+    first = np.floor((low - reach[:, None]) / _GRID).astype(np.int64)
+    last = np.floor((high + reach[:, None]) / _GRID).astype(np.int64)
+    wide = np.flatnonzero((last - first + 1).prod(1) > _WIDE)
+    cells: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for k in np.flatnonzero((last - first + 1).prod(1) <= _WIDE).tolist():
+        for x in range(first[k, 0], last[k, 0] + 1):
+            for y in range(first[k, 1], last[k, 1] + 1):
+                cells[x, y].append(k)
+    parts = [np.stack(np.triu_indices(len(ks), 1), 1) for ks in cells.values() if len(ks) > 1]
+    lists = [np.array(ks) for ks in cells.values() if len(ks) > 1]
+    found = [ks[part] for ks, part in zip(lists, parts, strict=True)]
+    found += [np.stack(np.broadcast_arrays(k, np.arange(len(solids))), 1) for k in wide]
+    pairs = np.unique(np.sort(np.concatenate(found), 1), axis=0) if found else np.zeros((0, 2), int)
+    i, j = pairs.T
+    room = np.maximum(NEAR, NEAR_SHARE * np.minimum(width[i], width[j]))[:, None]
+    meet = ((low[i] - room <= high[j]) & (low[j] - room <= high[i])).all(1) & (i != j)
+    return np.asarray(pairs[meet], np.int64)
 
 
-def _support(a: Solid, solids: Sequence[Solid]) -> tuple[Solid, float] | None:
-    middle = a.hull.mean(0)
-    best: tuple[Solid, float] | None = None
-    for b in solids:
-        if b is a or b.kind == "wall" or (b.kind == "flat" and a.kind == "flat"):
-            continue
-        if b.kind == "thing" and _area(b.hull) < _area(a.hull):
-            continue
-        gap = abs(float(a.low[2]) - b.level)
-        foot = float(a.high[2]) if a.kind == "flat" else float(a.low[2])
-        gap = min(gap, abs(foot - b.level))
-        if gap > CONTACT or not inside(middle, b.hull):
-            continue
-        score = 1 - 0.5 * gap / CONTACT
-        if best is None or score > best[1]:
-            best = (b, score)
-    return best
+def _near(pairs: Int) -> dict[int, list[int]]:
+    out: dict[int, list[int]] = defaultdict(list)
+    for i, j in pairs.tolist():
+        out[i].append(j)
+        out[j].append(i)
+    return out
 
 
-def _container(a: Solid, solids: Sequence[Solid]) -> Solid | None:
-    middle = (a.low + a.high) / 2
-    for b in solids:
-        if b is a or b.kind != "thing" or _area(b.hull) < 1.5 * _area(a.hull):
-            continue
-        within = b.low[2] - CONTACT < a.low[2] and middle[2] < b.high[2] - 0.01
-        deep = a.low[2] < b.high[2] - 0.5 * min(a.high[2] - a.low[2], b.high[2] - b.low[2])
-        if within and deep and all(inside(p, b.hull) for p in (middle[:2], a.hull.mean(0))):
-            return b
-    return None
+def _afresh(
+    solids: Sequence[Solid], pairs: Int, dirty: Collection[int] | None, known: Sequence[Relation]
+) -> NDArray[np.bool_]:
+    """``bool [N]``: what is dirty, near to what is, or was carried by what is."""
+    if dirty is None:
+        return np.ones(len(solids), np.bool_)
+    is_dirty = np.array([s.object in dirty for s in solids], np.bool_)
+    left = {r.subject for r in known if r.predicate in _CARRIED and r.object in dirty}
+    out = is_dirty | np.array([s.object in left for s in solids], np.bool_)
+    out[pairs[is_dirty[pairs].any(1)]] = True
+    return out
 
 
-def _neighbours(solids: Sequence[Solid], carrier: dict[int, int]) -> list[Relation]:
-    carried = [s for s in solids if s.object in carrier]
-    found = []
-    for i, a in enumerate(carried):
-        for b in carried[i + 1 :]:
-            if carrier[a.object] != carrier[b.object]:
+def _again(r: Relation, number: Mapping[int, int], afresh: NDArray[np.bool_]) -> bool:
+    """Whether a known relation was looked at again."""
+    if r.predicate in _CARRIED:
+        return bool(afresh[number[r.subject]])
+    return bool(afresh[number[r.subject]] or afresh[number[r.object]])
+
+
+# --- free of each other ---------------------------------------------------------------------------
+
+
+def _over(solids: Sequence[Solid], pairs: Int, carried: Carriers) -> Iterator[Said]:
+    """``under`` and ``above``: of what is over or under the smaller, the nearest."""
+    best: dict[tuple[int, str], tuple[float, int, float]] = {}
+    for i, j in _overlapping(solids, pairs):
+        small, large = sorted((i, j), key=lambda k: (len(solids[k].cells), k))
+        hangs = small in carried and carried[small].how == "attached to"
+        for how, (clear, share) in (
+            ("under", _roof(solids[small], solids[large])),
+            ("above", _ground(solids[small], solids[large], hangs)),
+        ):
+            if share < OVER:
                 continue
-            gap = _gap(a.hull, b.hull)
-            if gap < NEAR:
-                first, second = sorted((a.object, b.object))
-                found.append(Relation(first, "next to", second, float(1 - 0.5 * gap / NEAR)))
-    return found
+            if (small, how) not in best or clear < best[small, how][0]:
+                best[small, how] = clear, large, share
+    for (small, how), (_, large, share) in best.items():
+        if how == "above" and small in carried and carried[small].how != "attached to":
+            continue  # what carries it is between
+        if _together(solids, carried, small, large) or _is_ground(solids[large], large, carried):
+            continue
+        if share >= OVER:
+            yield small, how, large, float(min(0.95, 0.3 + 0.65 * share))
 
 
-def hull_2d(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Convex outline ``[N, 2]`` of points, counter-clockwise; a sliver gives its box."""
-    from scipy.spatial import ConvexHull, QhullError
-
-    try:
-        return np.asarray(points[ConvexHull(points).vertices], np.float64)
-    except (QhullError, ValueError):
-        (x0, y0), (x1, y1) = points.min(0) - 1e-3, points.max(0) + 1e-3
-        return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
-
-
-def inside(point: NDArray[np.float64], hull: NDArray[np.float64]) -> bool:
-    """Whether a point lies in a counter-clockwise convex outline."""
-    edge = np.roll(hull, -1, 0) - hull
-    to = point - hull
-    return bool((edge[:, 0] * to[:, 1] - edge[:, 1] * to[:, 0] >= -1e-9).all())
+def _overlapping(solids: Sequence[Solid], pairs: Int) -> Iterator[tuple[int, int]]:
+    """Pairs of which the boxes, seen from above, nearly share half of the smaller."""
+    low, high = (np.array([getattr(s, side)[:2] for s in solids]) for side in ("low", "high"))
+    low, high = low - HANGS / 2, high + HANGS / 2
+    i, j = pairs.T
+    both = np.clip(np.minimum(high[i], high[j]) - np.maximum(low[i], low[j]), 0, None).prod(1)
+    area = (high - low).prod(1)
+    for a, b in pairs[both >= 0.4 * np.minimum(area[i], area[j])].tolist():
+        if "wall" not in (solids[a].kind, solids[b].kind):
+            yield a, b
 
 
-def _area(hull: NDArray[np.float64]) -> float:
-    x, y = hull.T
-    return float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)
+def _roof(a: Solid, b: Solid) -> tuple[float, float]:
+    """Metres from a's top up to b, and the share of a that is under b."""
+    near = b.near(a, _BRIDGE)
+    over = near[near[:, 2] > a.high[2] + CLEAR]
+    if not len(over):
+        return np.inf, 0.0
+    return float(np.median(over[:, 2]) - a.high[2]), _cover(a, over)
 
 
-def _gap(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Distance between two convex outlines, 0 when they overlap."""
-    if any(inside(p, b) for p in a) or any(inside(p, a) for p in b):
-        return 0.0
-    return min(_to_edges(a, b), _to_edges(b, a))
+def _ground(a: Solid, b: Solid, hangs: bool) -> tuple[float, float]:
+    """Metres from a's foot down to b, and the share of a that is above b."""
+    near = b.near(a, _BRIDGE)
+    under = near[near[:, 2] < a.foot - CLEAR]
+    if len(under) < 0.9 * len(near) or not len(under):
+        return np.inf, 0.0
+    clear = float(a.foot - np.median(under[:, 2]))
+    if not hangs:
+        return clear, _cover(a, under)
+    flat = WAYS[:, int((a.outline[:16] + a.outline[16:]).argmin())]
+    return clear, max(_cover(a, under, side * HANGS * flat) for side in (-1, 1))
 
 
-def _to_edges(points: NDArray[np.float64], hull: NDArray[np.float64]) -> float:
-    start, edge = hull, np.roll(hull, -1, 0) - hull
-    length = np.maximum((edge**2).sum(1), 1e-12)
-    along = ((points[:, None] - start) * edge).sum(2) / length
-    foot = start + np.clip(along, 0, 1)[..., None] * edge
-    return float(np.linalg.norm(points[:, None] - foot, axis=2).min())
+def _cover(a: Solid, points: Float, moved: Float | float = 0.0) -> float:
+    return float(within(a.cells + moved, outline(points[:, :2]), 0.02).mean())
+
+
+def _together(solids: Sequence[Solid], carried: Carriers, a: int, b: int) -> bool:
+    """Whether one carries the other, or one thing both: its boards are between, seen or not."""
+    shared = {a, *_chain(carried, a)} & {b, *_chain(carried, b)}
+    return any(not _is_ground(solids[k], k, carried) for k in shared)
+
+
+def _chain(carried: Carriers, a: int) -> list[int]:
+    """What carries a, directly and indirectly."""
+    out: list[int] = []
+    while a in carried and carried[a].by not in out:
+        a = carried[a].by
+        out.append(a)
+    return out
+
+
+def _is_ground(s: Solid, k: int, carried: Carriers) -> bool:
+    """A floor, or a wall: everything is above the one and beside the other."""
+    return s.kind == "wall" or (s.kind == "support" and k not in carried)
+
+
+# --- beside each other ----------------------------------------------------------------------------
+
+
+def _neighbours(solids: Sequence[Solid], pairs: Int, carried: Carriers) -> Iterator[Said]:
+    keep = [
+        i in carried
+        and j in carried
+        and (carried[i].how, carried[i].by) == (carried[j].how, carried[j].by)
+        and carried[i].how != "attached to"
+        for i, j in pairs.tolist()
+    ]
+    pairs = pairs[np.array(keep, np.bool_)] if len(pairs) else pairs
+    if not len(pairs):
+        return
+    i, j = pairs.T
+    reach = np.array([s.outline for s in solids])
+    low, high = (np.array([getattr(s, side)[2] for s in solids]) for side in ("low", "high"))
+    limit = np.maximum(NEAR, NEAR_SHARE * 2 * np.minimum(reach[i].mean(1), reach[j].mean(1)))
+    level = (low[i] <= high[j] + CLEAR) & (low[j] <= high[i] + CLEAR)
+    score = 1 / (1 + np.exp((gaps(reach[i], reach[j]) - limit) / 0.02))
+    for a, b, p in zip(i[level], j[level], score[level], strict=True):
+        if p > 0.1:
+            first, second = sorted((int(a), int(b)), key=lambda k: solids[k].object)
+            yield first, "next to", second, float(p)

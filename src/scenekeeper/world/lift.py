@@ -1,0 +1,193 @@
+"""Masks and depth of one frame lifted into space: the seen surface of each detection as points.
+
+In: a depth image and masks. Out: one mean point per small cell of each mask, camera frame, without
+what hangs off: of a mask only its largest connected piece is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from scenekeeper.world.table import HALF, MASK, first_slot, pack
+
+Float32 = NDArray[np.float32]
+Int = NDArray[np.int64]
+
+_COARSE = 1
+"""Cells are joined over twice their edge (a shift by so many bits)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lifted:
+    """Points of M detections, those of detection m in rows ``start[m]`` to ``start[m + 1]``.
+
+    Attributes:
+        point: ``float32 [P, 3]`` metres, camera frame.
+        count: ``int32 [P]`` pixels behind each point.
+        start: ``int64 [M + 1]``.
+    """
+
+    point: Float32
+    count: NDArray[np.int32]
+    start: Int
+
+    def __len__(self) -> int:
+        return len(self.start) - 1
+
+    def of(self, m: int) -> Float32:
+        """The points of one detection."""
+        return self.point[self.start[m] : self.start[m + 1]]
+
+
+def lift(
+    depth: Float32,
+    intrinsics: NDArray[np.float64],
+    masks: Sequence[NDArray[np.bool_]],
+    places: NDArray[np.integer],
+    *,
+    cell: float,
+    max_depth: float,
+    stride: int = 1,
+) -> Lifted:
+    """Lift masks into space.
+
+    Args:
+        depth: ``float32 [H, W]`` metres, 0 = unknown.
+        intrinsics: ``float64 [3, 3]``.
+        masks: M of ``bool [h, w]``, each of the pixels inside its place.
+        places: ``[M, 4]`` x0, y0, x1, y1 of each mask, inside the picture.
+        cell: edge of the cells that points are averaged over, metres.
+        max_depth: farther depth is not used, metres.
+        stride: of the pixels that are looked at, along rows and columns.
+    """
+    places = np.asarray(places, np.int64).reshape(-1, 4)
+    flat = [np.ascontiguousarray(m).reshape(-1) for m in masks]
+    bits = np.concatenate([np.zeros(0, np.bool_), *flat])
+    first = np.concatenate(([0], np.cumsum([len(f) for f in flat], dtype=np.int64)))
+    K = np.asarray(intrinsics, np.float64)
+    key, total, count, start = _cells(depth, K, bits, first, places, cell, max_depth, stride)
+    kept = _largest(key, count, start)
+    before = np.concatenate(([0], np.cumsum(kept)))
+    point = (total[kept] / count[kept, None]).astype(np.float32)
+    return Lifted(point, count[kept], before[start].astype(np.int64))
+
+
+@njit(cache=True)
+def _room(most):  # type: ignore[no-untyped-def]
+    """Slots of a table that stays at most half full: a power of two."""
+    slots = 64
+    while slots < 2 * most:
+        slots *= 2
+    return slots
+
+
+@njit(cache=True, nogil=True)
+def _cells(depth, K, bits, first, places, cell, max_depth, stride):  # type: ignore[no-untyped-def]
+    n_masks = len(places)
+    height, width = depth.shape
+    most = 0
+    for m in range(n_masks):
+        most = max(most, first[m + 1] - first[m])
+    room = _room(most // (stride * stride) + 1)
+    table, row, stamp = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
+    space = len(bits) // (stride * stride) + 2 * n_masks * (height + width) // stride + 16
+    key, count = np.empty(space, np.int64), np.empty(space, np.int32)
+    total = np.empty((space, 3))
+    start = np.zeros(n_masks + 1, np.int64)
+    n = 0
+    for m in range(n_masks):
+        x0, y0, x1, y1 = places[m]
+        start[m] = n
+        for v in range(y0, min(y1, height), stride):
+            line = first[m] + (v - y0) * (x1 - x0) - x0
+            for u in range(x0, min(x1, width), stride):
+                if not bits[line + u]:
+                    continue
+                z = depth[v, u]
+                if not 0 < z <= max_depth:
+                    continue
+                x, y = (u - K[0, 2]) * z / K[0, 0], (v - K[1, 2]) * z / K[1, 1]
+                k = pack(np.floor(x / cell), np.floor(y / cell), np.floor(z / cell))
+                s = first_slot(k, room)
+                while stamp[s] == m + 1 and table[s] != k:
+                    s = (s + 1) & (room - 1)
+                if stamp[s] != m + 1:
+                    stamp[s], table[s], row[s] = m + 1, k, n
+                    key[n], count[n] = k, 0
+                    total[n] = 0
+                    n += 1
+                q = row[s]
+                count[q] += 1
+                total[q, 0] += x
+                total[q, 1] += y
+                total[q, 2] += z
+    start[n_masks] = n
+    return key[:n], total[:n], count[:n], start
+
+
+@njit(inline="always")
+def _root(parent, i):  # type: ignore[no-untyped-def]
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
+@njit(cache=True, nogil=True)
+def _largest(key, count, start):  # type: ignore[no-untyped-def]
+    """Which rows belong to the largest connected piece of their detection.
+
+    Union-find over coarser cells and their 26 neighbours: linear, where DBSCAN is not.
+    """
+    most = 1
+    for m in range(len(start) - 1):
+        most = max(most, start[m + 1] - start[m])
+    room = _room(most)
+    table, row, stamp = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
+    parent, weight = np.empty(most, np.int64), np.empty(most, np.int64)
+    coarse, of = np.empty(most, np.int64), np.empty(len(key), np.int64)
+    kept = np.zeros(len(key), np.bool_)
+    for m in range(len(start) - 1):
+        n = 0
+        for q in range(start[m], start[m + 1]):
+            i = ((key[q] >> 42) - HALF) >> _COARSE
+            j = (((key[q] >> 21) & MASK) - HALF) >> _COARSE
+            l = ((key[q] & MASK) - HALF) >> _COARSE  # noqa: E741
+            k = pack(i, j, l)
+            s = first_slot(k, room)
+            while stamp[s] == m + 1 and table[s] != k:
+                s = (s + 1) & (room - 1)
+            if stamp[s] != m + 1:
+                stamp[s], table[s], row[s] = m + 1, k, n
+                coarse[n], parent[n], weight[n] = k, n, 0
+                n += 1
+            of[q] = row[s]
+            weight[row[s]] += count[q]
+        for c in range(n):
+            for dx in range(0, 2):
+                for dy in range(-1, 2):
+                    for dz in range(-1, 2):
+                        if dx == 0 and (dy < 0 or (dy == 0 and dz <= 0)):
+                            continue
+                        k = coarse[c] + (dx << 42) + (dy << 21) + dz
+                        s = first_slot(k, room)
+                        while stamp[s] == m + 1 and table[s] != k:
+                            s = (s + 1) & (room - 1)
+                        if stamp[s] != m + 1:
+                            continue
+                        a, b = _root(parent, c), _root(parent, row[s])
+                        if a != b:
+                            parent[b] = a
+                            weight[a] += weight[b]
+        best = -1
+        for c in range(n):
+            if parent[c] == c and (best < 0 or weight[c] > weight[best]):
+                best = c
+        for q in range(start[m], start[m + 1]):
+            kept[q] = _root(parent, of[q]) == best
+    return kept

@@ -1,0 +1,108 @@
+"""Camera poses settled against the map while it is built: scan to map, and back to what was told.
+
+In: points of a frame and its recorded pose. Out: the pose that agrees with the map. Registration
+is small_gicp's (Koide 2024, voxelised GICP); without that library recorded poses are taken as they
+are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SettleConfig:
+    """How far poses are trusted.
+
+    Attributes:
+        leaf: edge of the map's Gaussian voxels, metres.
+        spacing: of a scan's points, metres.
+        reach: metres within which a point looks for its surface.
+        least: scan points that are needed,
+        overlap: and share of them that must find a surface.
+        registered: standard deviation of registration, metres and radians,
+        told: and of recorded poses before anything is known of them; measured from then on.
+        memory: frames over which it is measured.
+    """
+
+    leaf: float = 0.2
+    spacing: float = 0.06
+    reach: float = 0.3
+    least: int = 200
+    overlap: float = 0.5
+    registered: tuple[float, float] = (0.005, 0.002)
+    told: tuple[float, float] = (0.01, 0.004)
+    memory: float = 20.0
+
+
+def available() -> bool:
+    """Whether the library that settles poses is installed."""
+    return find_spec("small_gicp") is not None
+
+
+class Settler:
+    """The map as a registration target, growing with every frame."""
+
+    def __init__(self, config: SettleConfig | None = None) -> None:
+        import small_gicp
+
+        self._gicp: Any = small_gicp
+        self._config = config or SettleConfig()
+        self._map: Any = small_gicp.GaussianVoxelMap(self._config.leaf)
+        self._map.set_lru(1 << 30, 1 << 30)  # the place is kept, however long ago it was seen
+        self._told = np.array(self._config.told) ** 2
+        self._empty = True
+
+    def __call__(self, points: NDArray[np.float32], T_world_camera: Float) -> Float:
+        """The settled pose ``[4, 4]`` of one frame, which then is part of the map.
+
+        Args:
+            points: ``[P, 3]`` of what the frame sees, structure included, metres, camera frame.
+            T_world_camera: as recorded.
+        """
+        c = self._config
+        scan, _ = self._gicp.preprocess_points(
+            np.asarray(points, np.float64),
+            downsampling_resolution=c.spacing,
+            num_neighbors=10,
+            num_threads=1,
+        )
+        if scan.size() < c.least:
+            return T_world_camera
+        T = T_world_camera
+        if not self._empty:
+            T = self._settled(scan, T_world_camera)
+        self._map.insert(scan, T)
+        self._empty = False
+        return T
+
+    def _settled(self, scan: Any, told: Float) -> Float:
+        c = self._config
+        found = self._gicp.align(
+            self._map,
+            scan,
+            init_T_target_source=told,
+            max_correspondence_distance=c.reach,
+            num_threads=1,
+            max_iterations=20,
+        )
+        T = np.asarray(found.T_target_source)
+        if not found.converged or found.num_inliers < c.overlap * scan.size():
+            return told
+        shift = told[:3, 3] - T[:3, 3]
+        turn = Rotation.from_matrix(T[:3, :3].T @ told[:3, :3]).as_rotvec()
+        off = np.array([shift @ shift, turn @ turn]) / 3
+        self._told += (off - self._told) / c.memory
+        trust = np.square(c.registered) / (np.square(c.registered) + self._told)
+        out = np.eye(4)
+        out[:3, :3] = T[:3, :3] @ Rotation.from_rotvec(trust[1] * turn).as_matrix()
+        out[:3, 3] = T[:3, 3] + trust[0] * shift
+        return out

@@ -1,0 +1,360 @@
+"""The stage: a session's instances in, its objects in the world out.
+
+In: instances and what they look like in space, clip by clip. Out: objects with ids that outlive the
+session, relations, what has changed since the last visit, and which instance is which object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from scenekeeper import geometry
+from scenekeeper.schema import CHANGES, OBJECTS, RELATIONS, SIGHTINGS, UNNAMED, Camera
+from scenekeeper.store import Dataset
+from scenekeeper.voxels import voxel_centers
+from scenekeeper.world.compare import Change, CompareConfig
+from scenekeeper.world.evidence import Evidence, SessionEvidence
+from scenekeeper.world.observe import coarse_intrinsics, depth_of, points_of
+
+Float = NDArray[np.float64]
+
+_TURN = np.radians(15)
+_STEP = 0.25
+_MOST_KEYFRAMES = 200
+"""A depth image is kept whenever the camera has turned or moved by so much (metres)."""
+
+
+class SessionTables(Protocol):
+    """What the stage reads of a session; the engine provides it."""
+
+    @property
+    def dataset(self) -> Dataset:
+        """Where the session lies."""
+        ...
+
+    @property
+    def session(self) -> str:
+        """The session's name."""
+        ...
+
+    def frames(self) -> pa.Table:
+        """The index of frames."""
+        ...
+
+    def of_session(self, table: str) -> pa.Table:
+        """A table of the whole session."""
+        ...
+
+    def each_clip(self, table: str) -> Iterator[pa.Table]:
+        """A table clip by clip."""
+        ...
+
+
+@dataclass(frozen=True)
+class World:
+    """Session stage: instances and observations in, objects, relations and changes out.
+
+    Attributes:
+        pieces: table that knows kinds and looks of tracks; ``None`` = there is none.
+        compare: when things of two sessions are the same.
+    """
+
+    pieces: str | None = "tracks"
+    compare: CompareConfig = field(default_factory=CompareConfig)
+    name: str = "world"
+    writes: tuple[str, ...] = ("objects", "relations", "changes", "sightings")
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Tables it needs."""
+        needed = ("instances", "observations", "depths", "quality")
+        return needed if self.pieces is None else (self.pieces, *needed)
+
+    def facts(self) -> Mapping[str, Any]:
+        """What the output depends on."""
+        return {"version": 3, "compare": asdict(self.compare)}
+
+    def reduce(self, tables: SessionTables, run: str) -> Mapping[str, pa.Table]:
+        """The session's objects; those that it shares with earlier sessions keep their ids."""
+        from scenekeeper.world.gathering import Gathering
+        from scenekeeper.world.memory import writing
+        from scenekeeper.world.remember import remember
+        from scenekeeper.world.structure import with_structure
+        from scenekeeper.world.summary import evidence
+
+        pieces = [] if self.pieces is None else tables.of_session(self.pieces).to_pylist()
+        gathering, keyframes, n_tracks = Gathering(), _Keyframes(), 0
+        for shown in _shown(tables, {r["track"]: r for r in pieces}):
+            gathering.add(shown)
+            keyframes.add(shown, gathering.shown[-1][1])
+            n_tracks = max(n_tracks, int(shown.track.max(initial=-1)) + 1)
+        gathering.finish()
+        up = _up(pieces, [T for _, T, _, _ in gathering.shown])
+        found, rows = evidence(gathering, up, _told(pieces), n_tracks)
+        things = with_structure(found, up)
+        told = keyframes.evidence(tables.session, run, up, things)
+        with writing(tables.dataset.path) as memory:
+            known = remember(memory, told, self.compare)
+            relations = _relations(things, known.ids, up)
+            memory.put_relations(tables.session, relations)
+        return {
+            "objects": _objects(tables.session, things, known.ids),
+            "relations": pa.Table.from_pylist(
+                [{"session": tables.session, **asdict(r)} for r in relations], RELATIONS
+            ),
+            "changes": _changes(tables.session, known.since, known.changes, things, known.ids),
+            "sightings": _sightings(tables.session, gathering, things, rows),
+        }
+
+
+def _shown(tables: SessionTables, pieces: Mapping[int, Mapping[str, Any]]) -> Iterator[Any]:
+    """The session's frames in order, as :class:`~scenekeeper.world.gathering.Shown`."""
+    index = {r["frame_id"]: r for r in tables.frames().to_pylist()}
+    cameras = {c.name: c for c in tables.dataset.session(tables.session).cameras}
+    clips = zip(
+        *(tables.each_clip(t) for t in ("instances", "observations", "depths", "quality")),
+        strict=True,
+    )
+    for instances, observations, depths, quality in clips:
+        by_frame = _by_frame(instances, observations, quality)
+        for depth in depths.sort_by("frame_id").to_pylist():
+            row = index[depth["frame_id"]]
+            if row["pose"] is None:
+                continue
+            rows = by_frame.get(depth["frame_id"], [])
+            yield _frame(row, cameras[row["camera"]], depth, rows, pieces)
+
+
+def _by_frame(
+    instances: pa.Table, observations: pa.Table, quality: pa.Table
+) -> dict[int, list[dict[str, Any]]]:
+    """Instances with what was observed of each, by frame."""
+    seen = {
+        (f, i): (p, c)
+        for f, i, p, c in zip(
+            *(observations[k].to_pylist() for k in ("frame_id", "instance", "points", "rgb")),
+            strict=True,
+        )
+    }
+    sharpness = dict(zip(*(quality[k].to_pylist() for k in ("frame_id", "sharpness")), strict=True))
+    usual = max(float(np.median(list(sharpness.values()) or [0.0])), 1e-9)
+    columns = ["frame_id", "instance", "track", "phrase", "score", "p", "area", "flags"]
+    out: dict[int, list[dict[str, Any]]] = {}
+    for row in instances.select(columns).to_pylist():
+        key = row["frame_id"], row["instance"]
+        if key in seen:
+            row["points"], row["rgb"] = seen[key]
+            # A view cut by the picture's border shows less of the thing than its area says.
+            cut = 0.1 if "truncated" in (row["flags"] or ()) else 1.0
+            sharp = np.clip(sharpness.get(row["frame_id"], usual) / usual, 0.1, 2.0)
+            row["worth"] = (row["area"] or 0) * cut * float(sharp)
+            out.setdefault(row["frame_id"], []).append(row)
+    return out
+
+
+def _frame(
+    frame: Mapping[str, Any],
+    camera: Camera,
+    depth: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+    pieces: Mapping[int, Mapping[str, Any]],
+) -> Any:
+    from scenekeeper.world.gathering import Shown
+    from scenekeeper.world.lift import Lifted
+
+    points = [points_of(r["points"]) for r in rows]
+    start = np.concatenate(([0], np.cumsum([len(p) for p in points]))).astype(np.int64)
+    point = np.concatenate([np.zeros((0, 3), np.float32), *points])
+    return Shown(
+        frame["frame_id"],
+        frame["t_ns"],
+        tuple(r["instance"] for r in rows),
+        geometry.pose_matrix(frame["pose"]),
+        depth_of(depth),
+        coarse_intrinsics(np.asarray(camera.intrinsics), depth["step"]),
+        depth["step"],
+        Lifted(point, np.ones(len(point), np.int32), start),
+        np.array([r["track"] for r in rows], np.int64),
+        tuple(r["phrase"] for r in rows),
+        np.array([r["score"] for r in rows], np.float64),
+        np.array([np.nan if r["p"] is None else r["p"] for r in rows], np.float64),
+        np.array([r["worth"] for r in rows], np.float64),
+        tuple(np.frombuffer(r["rgb"], np.uint8).reshape(-1, 3) for r in rows),
+        _looks(rows, pieces),
+    )
+
+
+def _looks(
+    rows: Sequence[Mapping[str, Any]], pieces: Mapping[int, Mapping[str, Any]]
+) -> NDArray[np.float32] | None:
+    """Embeddings of the instances' tracks, where every one of them has one."""
+    found = [pieces.get(r["track"], {}).get("embedding") for r in rows]
+    if not found or not all(found):
+        return None
+    return np.array(found, np.float32)
+
+
+@dataclass
+class _Keyframes:
+    """Depth images worth keeping, and the surface that they show."""
+
+    frames: list[Any] = field(default_factory=list)
+    ids: list[int] = field(default_factory=list)
+    times: list[int] = field(default_factory=list)
+    points: list[NDArray[np.float32]] = field(default_factory=list)
+
+    def add(self, shown: Any, T: Float) -> None:
+        """Keep the frame if the camera has gone on since the last one that was kept."""
+        from scenekeeper.world.visibility import Keyframe
+
+        self.times.append(shown.t_ns)
+        if self.frames and not _went_on(self.frames[-1].T_world_camera, T):
+            return
+        mm = np.rint(shown.depth * 1000).astype(np.uint16)
+        self.frames.append(Keyframe(mm, shown.intrinsics, T))
+        self.ids.append(shown.frame_id)
+        v, u = np.nonzero((shown.depth > 0) & (shown.depth < 5))
+        z, K = shown.depth[v, u], shown.intrinsics
+        local = np.stack(((u - K[0, 2]) * z / K[0, 0], (v - K[1, 2]) * z / K[1, 1], z), 1)
+        self.points.append(geometry.transform(T, local).astype(np.float32))
+
+    def evidence(
+        self, session: str, run: str, up: Float, things: Sequence[Evidence]
+    ) -> SessionEvidence:
+        from scenekeeper.world.summary import surface
+
+        n = len(self.frames)
+        kept = np.unique(np.linspace(0, n - 1, min(n, _MOST_KEYFRAMES)).astype(np.int64))
+        return SessionEvidence(
+            session,
+            run,
+            up,
+            self.times[0] if self.times else 0,
+            self.times[-1] if self.times else 0,
+            tuple(things),
+            surface(self.points),
+            tuple(self.frames[k] for k in kept),
+            tuple(self.ids[k] for k in kept),
+        )
+
+
+def _went_on(before: Float, now: Float) -> bool:
+    turn = np.arccos(np.clip((np.trace(before[:3, :3].T @ now[:3, :3]) - 1) / 2, -1, 1))
+    return bool(np.linalg.norm(before[:3, 3] - now[:3, 3]) > _STEP or turn > _TURN)
+
+
+def _up(pieces: Sequence[Mapping[str, Any]], poses: Sequence[Float]) -> Float:
+    """Against gravity: as the pieces of the map say, else as cameras are held, along an axis of the
+    world if one is near."""
+    if pieces:
+        return np.array(pieces[0]["up"], np.float64)
+    held = -np.sum([T[:3, 1] for T in poses], axis=0) if poses else np.zeros(3)
+    if np.linalg.norm(held) < 1e-6:
+        return np.array([0.0, 0.0, 1.0])
+    held = held / np.linalg.norm(held)
+    axis = np.zeros(3)
+    axis[np.abs(held).argmax()] = np.sign(held[np.abs(held).argmax()])
+    return axis if held @ axis > np.cos(np.radians(50)) else np.asarray(held)
+
+
+def _told(pieces: Iterable[Mapping[str, Any]]) -> dict[int, Any]:
+    from scenekeeper.world.summary import Told
+
+    return {
+        r["track"]: Told(
+            r["kind"], np.array(r["embedding"], np.float32) if r.get("embedding") else None
+        )
+        for r in pieces
+    }
+
+
+def _objects(session: str, things: Sequence[Evidence], ids: Sequence[int]) -> pa.Table:
+    rows = [
+        {
+            "session": session,
+            "object": number,
+            "track": e.track,
+            "phrase": e.phrase,
+            "kind": e.kind,
+            "score": e.existence,
+            "center": e.center.tolist(),
+            "extent": e.extent.tolist(),
+            "R_world_box": e.R_world_box.reshape(-1).tolist(),
+            "rgb": e.rgb.tolist(),
+            "frames": e.frames,
+            "first_t_ns": e.first_t_ns,
+            "last_t_ns": e.last_t_ns,
+            "best_frame_ids": list(e.views),
+            "status": "auto",
+            "p": e.existence * e.names.get(e.phrase, 0.0) if e.names else None,
+            "names": list(e.names.items()),
+            "position_std": e.position_std.tolist(),
+            "colors": list(e.colors.items()),
+            "cells": e.cells.tolist(),
+        }
+        for number, e in zip(ids, things, strict=True)
+    ]
+    rows.sort(key=lambda r: int(r["object"]))
+    return pa.Table.from_pylist(rows, OBJECTS)
+
+
+def _relations(things: Sequence[Evidence], ids: Sequence[int], up: Float) -> list[Any]:
+    from scenekeeper.world.relations import relate
+    from scenekeeper.world.scene import CELL
+    from scenekeeper.world.solids import Solid
+
+    basis = geometry.upright_basis(up)
+    solids = []
+    for number, e in zip(ids, things, strict=True):
+        word = "" if e.phrase == UNNAMED else e.phrase
+        solids.append(Solid.of(number, e.kind, voxel_centers(e.cells, CELL) @ basis, word))
+    return relate(solids)
+
+
+def _changes(
+    session: str,
+    since: str | None,
+    changes: Sequence[Change],
+    things: Sequence[Evidence],
+    ids: Sequence[int],
+) -> pa.Table:
+    center = dict(zip(ids, (t.center.tolist() for t in things), strict=True))
+    rows = [
+        {
+            "session": session,
+            "since": since,
+            "kind": c.kind,
+            "object": c.now if c.before is None else c.before,
+            "new_object": c.now if c.kind == "swapped" else None,
+            "phrase": c.phrase,
+            "before": None if c.was_at is None else c.was_at.tolist(),
+            "after": None if c.now is None else center[c.now],
+            "score": c.score,
+            "source": "world",
+        }
+        for c in changes
+    ]
+    return pa.Table.from_pylist(rows, CHANGES)
+
+
+def _sightings(
+    session: str, gathering: Any, things: Sequence[Evidence], rows: NDArray[np.int64]
+) -> pa.Table:
+    """Per frame its settled pose, and the track that stands for each instance's object."""
+    track = {int(o): e.track for o, e in zip(rows, things, strict=True)}
+    out: list[dict[str, Any]] = []
+    for frame_id, T, instances, objects in gathering.sightings():
+        pose = geometry.pose_vector(T).tolist()
+        common = {"session": session, "frame_id": frame_id}
+        out.append({**common, "instance": -1, "track": -1, "pose": pose})
+        out += [
+            {**common, "instance": i, "track": track.get(o, -1), "pose": None}
+            for i, o in zip(instances, objects, strict=True)
+        ]
+    return pa.Table.from_pylist(out, SIGHTINGS)

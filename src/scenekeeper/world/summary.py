@@ -1,0 +1,171 @@
+"""A gathered session summed up: per object its place, shape, name and belief, as evidence.
+
+In: a :class:`~scenekeeper.world.gathering.Gathering`. Out: values that the world's memory keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenekeeper import geometry
+from scenekeeper.schema import UNNAMED
+from scenekeeper.voxels import voxel_centers, voxel_keys
+from scenekeeper.world.evidence import Evidence
+from scenekeeper.world.existence import existence
+from scenekeeper.world.gathering import Gathering, Tally
+from scenekeeper.world.names import Confusion, NamesConfig, Votes, of_words, posterior
+from scenekeeper.world.scene import CELL
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+BEST_VIEWS = 4
+_SECOND = 1_000_000_000
+_MOST_VIEWS = 24
+"""Of one track and name; more say nothing new."""
+
+_SURFACE = 0.05
+"""Edge of the voxels that a session's surface is thinned to, metres."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What other stages know of a track."""
+
+    kind: str = "thing"
+    embedding: NDArray[np.float32] | None = None
+
+
+def evidence(
+    gathering: Gathering, up: Float, told: Mapping[int, Told], n_tracks: int
+) -> tuple[list[Evidence], Int]:
+    """What a finished gathering says of each object.
+
+    Args:
+        gathering: after :meth:`~scenekeeper.world.gathering.Gathering.finish`.
+        up: ``[3]`` against gravity.
+        told: what is known of tracks.
+        n_tracks: tracks count from 0 to below this; objects without any get numbers from here on.
+
+    Returns:
+        The objects, and for each its id in the gathering's map.
+    """
+    key, owner, votes = gathering.mapper.votes.owners()
+    order = np.argsort(owner, kind="stable")
+    key, owner, votes = key[order], owner[order], votes[order]
+    alive = [o for o in gathering.mapper.objects.tolist() if gathering.tallies[o].frames]
+    names = _names([gathering.tallies[o] for o in alive])
+    belief = existence(gathering.existence, gathering.belief)
+    out: list[Evidence] = []
+    ids: list[int] = []
+    taken: set[int] = set()
+    for o, named in zip(alive, names, strict=True):
+        tally = gathering.tallies[o]
+        first, last = np.searchsorted(owner, [o, o + 1])
+        cells = _firm(key[first:last], votes[first:last], tally.frames)
+        if not len(cells):
+            continue
+        track = _track(tally, taken, n_tracks + len(out))
+        taken.add(track)
+        known = told.get(track, Told())
+        center, extent, R = _box(voxel_centers(cells, CELL), up)
+        colors = np.concatenate([np.zeros((0, 3), np.uint8), *tally.rgb])
+        rgb = np.median(colors, 0) if len(colors) else np.full(3, 128)
+        out.append(
+            Evidence(
+                track,
+                known.kind,
+                named,
+                float(belief[o]),
+                center,
+                extent,
+                R,
+                np.full(3, 0.02),
+                np.sort(cells),
+                np.rint(rgb).astype(np.uint8),
+                {},
+                known.embedding,
+                tally.frames,
+                tally.first_t_ns,
+                tally.last_t_ns,
+                _best(tally),
+            )
+        )
+        ids.append(o)
+    return out, np.array(ids, np.int64)
+
+
+def surface(points: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Points of a whole session thinned to one per voxel, ``float32 [P, 3]``."""
+    kept: dict[int, NDArray[np.float32]] = {}
+    for part in points:
+        keys, first = np.unique(voxel_keys(part, _SURFACE), return_index=True)
+        for k, row in zip(keys.tolist(), first.tolist(), strict=True):
+            kept.setdefault(k, part[row])
+    return np.array([kept[k] for k in sorted(kept)], np.float32).reshape(-1, 3)
+
+
+def _firm(key: Int, votes: NDArray[np.int32], frames: int) -> Int:
+    """Cells that were seen often enough; what is seen often has noise around it."""
+    firm = key[votes >= (2 if frames >= 6 else 1)]
+    return firm if len(firm) >= 0.3 * len(key) else key
+
+
+def _track(tally: Tally, taken: set[int], otherwise: int) -> int:
+    """The track that stands for an object: the one that most of its frames are of."""
+    for track, _ in tally.tracks.most_common():
+        if track >= 0 and track not in taken:
+            return track
+    return otherwise
+
+
+def _best(tally: Tally) -> tuple[int, ...]:
+    """Frames that show it best, at least a second apart while there are such."""
+    chosen: list[tuple[float, int, int]] = []
+    for view in tally.views:
+        if all(abs(view[2] - c[2]) >= _SECOND for c in chosen):
+            chosen.append(view)
+    return tuple(frame for _, frame, _ in chosen[:BEST_VIEWS])
+
+
+def _box(points: Float, up: Float) -> tuple[Float, Float, Float]:
+    if len(points) >= 100:  # without the few stray cells that would stretch the box
+        local = points @ geometry.upright_basis(up)
+        low, high = np.percentile(local, [0.5, 99.5], axis=0)
+        points = points[((local >= low) & (local <= high)).all(1)]
+    center, extent, R = geometry.upright_box(points, up)
+    return center, extent + CELL, R
+
+
+def _names(tallies: Sequence[Tally]) -> list[dict[str, float]]:
+    """Posterior over the session's words for each object, falling; rare names are left out."""
+    words = sorted({w for t in tallies for _, w in t.words if w != UNNAMED})
+    if not words:
+        return [{} for _ in tallies]
+    place = {w: k for k, w in enumerate(words)}
+    rows: list[tuple[int, int, int, float]] = []
+    tracks: dict[tuple[int, int], int] = {}
+    for o, tally in enumerate(tallies):
+        for (track, word), (n, total) in sorted(tally.words.items()):
+            if word != UNNAMED:
+                number = tracks.setdefault((o, track), len(tracks))
+                rows += [(o, number, place[word], total / n)] * min(n, _MOST_VIEWS)
+    if not rows:
+        return [{} for _ in tallies]
+    of, number_of, said = (np.array([r[k] for r in rows], np.int64) for k in range(3))
+    sure = np.clip([r[3] for r in rows], 0.02, 0.98)
+    votes = Votes(of, number_of, of_words(said, Confusion.assumed(len(words)), sure))
+    p = posterior([votes], len(tallies), NamesConfig())
+    spoken = np.isin(np.arange(len(tallies)), of)
+    return [
+        _falling(words, row[:-1]) if heard else {} for row, heard in zip(p, spoken, strict=True)
+    ]
+
+
+def _falling(words: Sequence[str], p: Float) -> dict[str, float]:
+    order = np.argsort(-p, kind="stable")[:8]
+    return {words[k]: float(p[k]) for k in order.tolist() if p[k] >= 0.01}
