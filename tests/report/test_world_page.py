@@ -18,7 +18,7 @@ from rich.console import Console
 
 from scenekeeper.errors import DatasetError
 from scenekeeper.report.world_page import world_page, write_world_page
-from scenekeeper.report.world_points import plan_picture, scene_points
+from scenekeeper.report.world_points import outline, plan_picture, scene_points
 from scenekeeper.report.world_table import world_json, world_table, world_tree
 from scenekeeper.report.world_words import ago, class_colors, holders
 from scenekeeper.schema import Relation
@@ -153,6 +153,16 @@ def test_the_plan_shows_the_highest_from_above_at_its_place() -> None:
         row = int((y1 - y) / (y1 - y0) * len(picture))
         pixel = picture[row, int((x - x0) / (x1 - x0) * picture.shape[1])]
         assert pixel[3] == 255 and pixel[:3].argmax() == channel
+
+
+@pytest.mark.parametrize("extent", [(0.4, 0.2, 0.1), (0.3, 0.0, 0.2), (0.0, 0.0, 0.0)])
+def test_an_outline_is_the_box_from_above(extent: tuple[float, float, float]) -> None:
+    t = thing(1, "x", (1, 2, 3), extent, angle=0.6, solid=False)
+    corners = np.array(outline(t, np.eye(3)))
+    local = (np.c_[corners, np.full(4, 3)] - t.center) @ t.R_world_box
+    np.testing.assert_allclose(np.abs(local[:, :2]), [np.array(extent[:2]) / 2] * 4, atol=2e-3)
+    x, y = corners.T
+    assert x @ np.roll(y, -1) - y @ np.roll(x, -1) >= -1e-9
 
 
 # --- words, table, tree, JSON ---------------------------------------------------------------------

@@ -205,12 +205,12 @@ def plan_picture(points: Points) -> dict[str, Any] | None:
 
 
 def outline(thing: Thing, basis: Float) -> list[list[float]]:
-    """Corners of a thing's box seen from above, counter-clockwise, metres of the upright frame."""
-    from scenekeeper.world.relations import hull_2d
-
+    """A thing's box seen from above: four corners counter-clockwise, metres, upright frame."""
     corners = geometry.box_corners(thing.center, thing.extent, thing.R_world_box) @ basis
-    hull: list[list[float]] = hull_2d(corners[:, :2]).round(4).tolist()
-    return hull
+    center, extent, R = geometry.upright_box(corners, np.array([0.0, 0.0, 1.0]))
+    local = np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]]) * extent / 2
+    seen: list[list[float]] = (center + local @ R.T)[:, :2].round(4).tolist()
+    return seen
 
 
 def _base64(values: NDArray[Any]) -> str:
