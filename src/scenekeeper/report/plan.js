@@ -5,14 +5,9 @@
 function makePlan(root, onPick, onHover) {
   const [under, ground, links, shapes, labels] = ["", "", "", "", ""].map(() => svg("g", {}));
   const world = svg("g", {}, ground, under, shapes, links), ruler = svg("g", {});
-  root.append(hatch(), world, labels, ruler);
+  root.append(world, labels, ruler);
   const eye = { x: 0, y: 0, scale: 100 };
   let things = [], box = [-1, -1, 1, 1], nodes = [], view = {}, touched = false;
-
-  function hatch() {
-    const lines = svg("path", { d: "M-1 1l2-2M0 6l6-6M5 7l2-2", stroke: "currentColor", "stroke-width": 1.2, "stroke-opacity": 0.55 });
-    return svg("defs", {}, svg("pattern", { id: "hatch", width: 6, height: 6, patternUnits: "userSpaceOnUse" }, lines));
-  }
 
   function load(shown, picture) {
     things = shown;

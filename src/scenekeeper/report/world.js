@@ -10,7 +10,7 @@ const STATUSES = {
 const state = { selected: -1, hot: -1, statuses: new Set(), visible: new Set() };
 const shots = new Map();
 
-const percent = (p) => (p === null ? "?" : `${p > 0.995 && p < 1 ? ">99" : Math.round(p * 100)} %`);
+const percent = (p) => (p === null ? "?" : `${p >= 0.995 && p < 1 ? ">99" : p > 0 && p < 0.005 ? "<1" : Math.round(p * 100)} %`);
 const metres = (v) => (v === null ? "?" : v.toFixed(2));
 const when = (t) => (t.ago === "now" ? "now" : `${t.ago} ago`);
 const nameOf = (t) => t.phrase || "no name yet";
@@ -110,7 +110,7 @@ function detailsOf(t, k) {
       el("span", { class: "grow" }), el("button", { type: "button", class: "small", onclick: () => select(-1) }, "Close")),
     shown.length > 0 && el("div", { class: "shots" }, shown.map((url, i) => el("img", { src: url, alt: `View ${i + 1} of ${t.tag}` }))),
     part("Belief", measure("it is there", t.existence)),
-    part(t.verified ? "Name, said by a person" : "Names", ...(t.names.length ? [...t.names.map(([name, p]) => measure(name, p)), rest > 0.005 && measure("any other", rest)] : [el("p", { class: "muted" }, "Nothing is known yet.")])),
+    part(t.verified ? "Name, said by a person" : "Names", ...(t.names.length ? [...t.names.map(([name, p]) => measure(name, p)), rest >= 0.005 && measure("any other", rest)] : [el("p", { class: "muted" }, "Nothing is known yet.")])),
     el("dl", {}, ...fact("where", whereOf(t) ? el("span", {}, t.holder[0], " ", chip(t.holder[1])) : "not known"),
       ...fact("position", t.center.map(metres).join(", "), " m ", el("div", { class: "muted" }, `± ${std} cm`)), ...fact("size", sizeOf(t)), ...fact("colour", swatch(t.surface), " ", t.said_color), ...fact("kind", t.kind),
       ...fact("last seen", when(t), el("div", { class: "muted" }, t.last)), ...fact("first seen", t.first), ...fact("frames", number(t.frames)),
