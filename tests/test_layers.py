@@ -32,10 +32,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluate": DATA,
     # The engine knows what a stage is, not which there are.
     "engine": {"errors", "schema", "store"},
-    "exchange": DATA | {"recording"},
+    "exchange": DATA | {"recording", "world"},
     # Simulated visits are recordings like any other, and their truth is a dataset like any other.
     "simulate": DATA | {"exchange", "recording", "vocabulary"},
-    "report": DATA | {"recording"},
+    "report": DATA | {"recording", "world"},
     "labeling": DATA
     | {"describe", "engine", "ground", "naming", "quality", "recording", "segment", "world"},
     "doctoring": VOCABULARY,

@@ -130,7 +130,8 @@ def _add(dataset: Dataset, session: str, clips: tuple[int, ...], source: Path) -
     dataset.write_segment(pa.table(said, schema.CAPTIONS), "captions", "c", session)
     dataset.write_segment(_objects(session), "objects", "o", session)
     relation = {"session": [session], "subject": [7], "predicate": ["on"], "object": [8]}
-    relation |= {"score": [0.8], "source": ["geometry"]}
+    relation |= {"score": [0.8], "source": ["geometry"], "frame": [""]}
+    relation |= {"since_t_ns": [None], "until_t_ns": [None]}
     dataset.write_segment(pa.table(relation, schema.RELATIONS), "relations", "r", session)
     dataset.set_current(
         session, {"instances": "i", "captions": "c", "objects": "o", "relations": "r"}

@@ -15,7 +15,7 @@ import pytest
 from scenekeeper import schema
 from scenekeeper.errors import DatasetError
 from scenekeeper.report import data, write_report
-from scenekeeper.report.page import to_script_json
+from scenekeeper.report.template import to_script_json
 from scenekeeper.store import Dataset, Ledger, SessionInfo
 
 HOSTILE = 'mug</script><script>alert(1)</script><!-- "ü" & ' + "x" * 200

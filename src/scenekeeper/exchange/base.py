@@ -51,6 +51,8 @@ _PLAIN: Mapping[str, tuple[type, ...]] = {
 }
 """Annotations of options that can be checked here; an exporter checks its others."""
 
+_GIVEN = ("dataset", "scene", "out", "sessions")
+
 _THINGS = (
     "coalesce((SELECT any_value(kind) FROM objects o WHERE o.object = i.object), 'thing')"
     " NOT IN ('support', 'wall')"
@@ -99,7 +101,7 @@ def export(
     if out.exists():
         raise ExportError("is in the way", path=out, remedy="Move it or choose another name.")
     exporter = _exporter(format)
-    _check_options(format, exporter, options)
+    check_options(format, exporter, options)
     chosen = list(dict.fromkeys(sessions or dataset.sessions()))
     bare = [s for s in chosen if "instances" not in dataset.current(s)]
     if bare or not chosen:
@@ -144,9 +146,14 @@ def _exporter(format: str) -> Exporter:
     return built_in
 
 
-def _check_options(format: str, exporter: Exporter, options: Mapping[str, Any]) -> None:
+def check_options(format: str, exporter: Exporter, options: Mapping[str, Any]) -> None:
+    """See that an exporter takes these options.
+
+    Raises:
+        ExportError: it has no such option, or a plain one is of another type.
+    """
     parameters = inspect.signature(exporter).parameters
-    known = [name for name in parameters if name not in ("dataset", "out", "sessions")]
+    known = [name for name in parameters if name not in _GIVEN]
     if unknown := sorted(set(options) - set(known)):
         raise ExportError(
             f"{format} has no option {unknown[0]!r}",

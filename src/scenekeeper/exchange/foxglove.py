@@ -93,14 +93,14 @@ def _write_frame(writer: Writer, root: str, camera: str, labels: Labels) -> None
     topic = f"{root}/{camera.strip('/')}/annotations"
     writer.write_message(topic, message, log_time=labels.t_ns, publish_time=labels.t_ns)
     if labels.caption:
-        said = Log(timestamp=_time(labels.t_ns), level=Log.INFO, message=labels.caption)
+        said = Log(timestamp=stamp(labels.t_ns), level=Log.INFO, message=labels.caption)
         said.name = camera
         writer.write_message(f"{root}/captions", said, labels.t_ns, labels.t_ns)
 
 
 def image_annotations(labels: Labels) -> ImageAnnotations:
     """One frame's boxes, mask outlines and texts as ``foxglove.ImageAnnotations``."""
-    message, timestamp = ImageAnnotations(), _time(labels.t_ns)
+    message, timestamp = ImageAnnotations(), stamp(labels.t_ns)
     assert labels.track is not None and labels.object is not None
     for k, (x0, y0, x1, y1) in enumerate(labels.box_xyxy.tolist()):
         thing, track = int(labels.object[k]), int(labels.track[k])
@@ -166,17 +166,18 @@ def _write_objects(
     located = {row["object"]: row for row in rows if row["center"] and row["extent"]}
     if not len(t_ns) or not located:
         return
-    message = SceneUpdate(entities=[_cube(row) for row in located.values()])
+    message = SceneUpdate(entities=[cube(row) for row in located.values()])
     for row in dataset.table("relations", session).to_pylist():
         if row["subject"] in located and row["object"] in located:
-            message.entities.append(_arrow(row, located))
+            message.entities.append(arrow(row, located))
     for entity in message.entities:
-        entity.timestamp.CopyFrom(_time(int(t_ns[0])))
+        entity.timestamp.CopyFrom(stamp(int(t_ns[0])))
         entity.frame_id = frame_id
     writer.write_message(topic, message, log_time=int(t_ns[0]), publish_time=int(t_ns[0]))
 
 
-def _cube(row: Mapping[str, Any]) -> SceneEntity:
+def cube(row: Mapping[str, Any]) -> SceneEntity:
+    """An object, a row of the table of objects, as a box with its label and facts."""
     color = _color(row["object"])
     center, extent = np.array(row["center"]), np.array(row["extent"])
     R = np.eye(3) if row["R_world_box"] is None else np.reshape(row["R_world_box"], (3, 3))
@@ -185,7 +186,7 @@ def _cube(row: Mapping[str, Any]) -> SceneEntity:
     # The label stands above the box whichever of its axes points up.
     above = center + R[:, 2] * (extent[2] / 2 + TEXT_M)
     wanted = ("phrase", "kind", "track", "score", "status", "first_t_ns", "last_t_ns")
-    facts = {"object": row["object"], **{name: row[name] for name in wanted}}
+    facts = {"object": row["object"], **{name: row.get(name) for name in wanted}}
     return SceneEntity(
         id=f"object/{row['object']}",
         cubes=[CubePrimitive(pose=_pose(R, center), size=size, color=faint)],
@@ -194,7 +195,8 @@ def _cube(row: Mapping[str, Any]) -> SceneEntity:
     )
 
 
-def _arrow(row: Mapping[str, Any], located: Mapping[int, Mapping[str, Any]]) -> SceneEntity:
+def arrow(row: Mapping[str, Any], located: Mapping[int, Mapping[str, Any]]) -> SceneEntity:
+    """A relation, a row of its table, as an arrow between two of the ``located`` objects."""
     start = np.array(located[row["subject"]]["center"], np.float64)
     end = np.array(located[row["object"]]["center"], np.float64)
     length = float(np.linalg.norm(end - start))
@@ -254,7 +256,8 @@ def _pairs(facts: Mapping[str, str]) -> list[KeyValuePair]:
     return [KeyValuePair(key=key, value=value) for key, value in facts.items()]
 
 
-def _time(t_ns: int) -> Timestamp:
+def stamp(t_ns: int) -> Timestamp:
+    """Nanoseconds as protobuf has them."""
     return Timestamp(seconds=t_ns // 1_000_000_000, nanos=t_ns % 1_000_000_000)
 
 

@@ -53,13 +53,13 @@ def export(dataset: Dataset, out: Path, *, sessions: Sequence[str]) -> Exported:
     """
     if out.suffix.lower() != ".rrd":
         raise ExportError("a Rerun file ends in .rrd", path=out, remedy=f"Use {out.stem}.rrd.")
-    rr = _import_rerun()
+    rr = import_rerun()
     frames = instances = 0
     with atomic.replacing(out) as temporary:
         stream = rr.RecordingStream("scenekeeper")
-        with _saved(stream, temporary):
+        with saved(stream, temporary):
             for session in sessions:
-                to = _Session(rr, stream, f"{session}/" if len(sessions) > 1 else "")
+                to = Target(rr, stream, f"{session}/" if len(sessions) > 1 else "")
                 _log_map(to, dataset, session)
                 _log_pictures(to, dataset, session)
                 cameras = dataset.frames(session)["camera"].to_pylist()
@@ -69,7 +69,12 @@ def export(dataset: Dataset, out: Path, *, sessions: Sequence[str]) -> Exported:
     return Exported(out, frames, instances, ("Where masks overlap the smaller one is shown.",))
 
 
-def _import_rerun() -> Any:
+def import_rerun() -> Any:
+    """The library.
+
+    Raises:
+        ExportError: it is not installed.
+    """
     try:
         import rerun
     except ImportError:
@@ -80,7 +85,7 @@ def _import_rerun() -> Any:
 
 
 @contextmanager
-def _saved(stream: Any, path: Path) -> Iterator[None]:
+def saved(stream: Any, path: Path) -> Iterator[None]:
     """Put in a file what is logged meanwhile.
 
     On a full disk Rerun waits for ever or only prints an error. So it writes into a pipe, and the
@@ -118,17 +123,19 @@ def _saved(stream: Any, path: Path) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class _Session:
-    """Where one session's entities go."""
+class Target:
+    """Where entities go: a stream, under a path."""
 
     rr: Any
     stream: Any
     root: str
 
     def log(self, path: str, what: Any, static: bool = False) -> None:
+        """Log an archetype at the time that is set, or for all times."""
         self.stream.log(self.root + path, what, static=static)
 
     def set_time(self, t_ns: int) -> None:
+        """Say when what follows holds."""
         if t_ns >= UNIX_NS:
             self.stream.set_time(TIMELINE, timestamp=np.datetime64(t_ns, "ns"))
         else:
@@ -142,28 +149,29 @@ def _camera_path(camera: str) -> str:
 # --- the map --------------------------------------------------------------------------------------
 
 
-def _log_map(to: _Session, dataset: Dataset, session: str) -> None:
+def _log_map(to: Target, dataset: Dataset, session: str) -> None:
     objects = dataset.table("objects", session).to_pylist()
     titles = {row["object"]: f"{row['phrase']} #{row['object']}" for row in objects}
     if titles:
-        context = [(_class_id(thing), title) for thing, title in titles.items()]
+        context = [(class_id(thing), title) for thing, title in titles.items()]
         to.log("world", to.rr.AnnotationContext(context), static=True)
     located = [row for row in objects if row["center"] and row["extent"]]
     if located:
         boxes = to.rr.Boxes3D(
             centers=[row["center"] for row in located],
             half_sizes=[np.array(row["extent"]) / 2 for row in located],
-            quaternions=[_quaternion(row["R_world_box"]) for row in located],
+            quaternions=[quaternion(row["R_world_box"]) for row in located],
             labels=[titles[row["object"]] for row in located],
-            class_ids=[_class_id(row["object"]) for row in located],
+            class_ids=[class_id(row["object"]) for row in located],
         )
         to.log("world/objects", boxes, static=True)
-    _log_graph(to, titles, dataset.table("relations", session).to_pylist())
+    log_graph(to, titles, dataset.table("relations", session).to_pylist())
 
 
-def _log_graph(
-    to: _Session, titles: Mapping[int, str], relations: Sequence[Mapping[str, Any]]
+def log_graph(
+    to: Target, titles: Mapping[int, str], relations: Sequence[Mapping[str, Any]]
 ) -> None:
+    """Rows of relations as a graph of the objects that have a title."""
     # Rerun's edges carry no text, so a predicate is a node between its two objects.
     nodes: dict[str, str] = {}
     edges: list[tuple[str, str]] = []
@@ -179,7 +187,8 @@ def _log_graph(
         to.log("graph", to.rr.GraphEdges(edges, graph_type="directed"), static=True)
 
 
-def _quaternion(R_world_box: list[float] | None) -> NDArray[np.float64]:
+def quaternion(R_world_box: Any) -> NDArray[np.float64]:
+    """``xyzw`` of a rotation ``[3, 3]`` or ``[9]``; of none, that of no turn."""
     T = np.eye(4)
     if R_world_box is not None:
         T[:3, :3] = np.reshape(R_world_box, (3, 3))
@@ -189,7 +198,7 @@ def _quaternion(R_world_box: list[float] | None) -> NDArray[np.float64]:
 # --- cameras and pictures -------------------------------------------------------------------------
 
 
-def _log_pictures(to: _Session, dataset: Dataset, session: str) -> None:
+def _log_pictures(to: Target, dataset: Dataset, session: str) -> None:
     recording = open_source(dataset, session)
     for view in recording.views:
         K, size = view.camera.intrinsics, (view.camera.width, view.camera.height)
@@ -208,7 +217,7 @@ def _log_pictures(to: _Session, dataset: Dataset, session: str) -> None:
             to.log(f"{_camera_path(frames[frame_id]['camera'])}/image", image)
 
 
-def _log_pose(to: _Session, view: View, row: Mapping[str, Any]) -> None:
+def _log_pose(to: Target, view: View, row: Mapping[str, Any]) -> None:
     path = _camera_path(view.camera.name)
     to.set_time(row["t_ns"])
     if row["pose"] is None:  # else the viewer would go on with the last one known
@@ -223,9 +232,9 @@ def _log_pose(to: _Session, view: View, row: Mapping[str, Any]) -> None:
 # --- labels ---------------------------------------------------------------------------------------
 
 
-def _log_labels(to: _Session, camera: str, labels: Labels) -> None:
+def _log_labels(to: Target, camera: str, labels: Labels) -> None:
     path = f"{_camera_path(camera)}/image"
-    ids = [_class_id(_identity(labels, k)) for k in range(len(labels))]
+    ids = [class_id(_identity(labels, k)) for k in range(len(labels))]
     to.set_time(labels.t_ns)
     boxes = to.rr.Boxes2D(
         array=labels.box_xyxy,
@@ -253,7 +262,7 @@ def _identity(labels: Labels, k: int) -> int:
     return thing if thing >= 0 else track if track >= 0 else k
 
 
-def _class_id(identity: int) -> int:
+def class_id(identity: int) -> int:
     """An identity as Rerun's 16-bit class; 0 stays free for the background."""
     return 1 + identity % 0xFFFF
 

@@ -3,35 +3,12 @@
 // page as text nodes, so a name that looks like markup stays a name.
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
-const $ = (id) => document.getElementById(id);
 const state = { session: null, shown: [], at: 0, selected: -1, hot: null, playing: 0, all: false };
 const icons = { play: "M4 2.5v11l9-5.5z", pause: "M4 2.5h3v11H4zM9 2.5h3v11H9z" };
 
 // --- small helpers ---
-function el(tag, props = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [key, value] of Object.entries(props)) {
-    if (key === "class") node.className = value;
-    else if (key === "style") node.style.cssText = value;
-    else if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
-    else if (value !== null && value !== undefined && value !== false) node.setAttribute(key, value === true ? "" : value);
-  }
-  node.append(...children.flat().filter((c) => c !== null && c !== undefined && c !== false));
-  return node;
-}
-function svg(tag, props, ...children) {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [key, value] of Object.entries(props)) node.setAttribute(key, value);
-  node.append(...children);
-  return node;
-}
-const number = (n) => n.toLocaleString("en-US");
-const plural = (n, word) => `${number(n)} ${word}${n === 1 ? "" : "s"}`;
 const shell = (s) => (/^[\w./+-]+$/.test(s) ? s : `'${s.replaceAll("'", "'\\''")}'`);
 const quoted = (s) => (/["\\$`!]/.test(s) ? shell(s) : `"${s}"`);
-const jpeg = (base64) => URL.createObjectURL(new Blob([bytesOf(base64)], { type: "image/jpeg" }));
-const swatch = (color) => el("i", { class: "swatch", style: `background:${color}` });
-const theme = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 async function copy(text) {
   try {

@@ -6,18 +6,14 @@ In: a dataset. Out: one HTML file with its style, scripts, pictures and numbers 
 from __future__ import annotations
 
 import html
-import json
-import re
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from scenekeeper.errors import DatasetError
 from scenekeeper.report import data
 from scenekeeper.report.pictures import Wanted, take_pictures
 from scenekeeper.report.scene import scene_data, upright
+from scenekeeper.report.template import fill, resource, to_script_json
 from scenekeeper.store import Dataset, atomic
 
 MAX_SESSIONS = 20
@@ -105,33 +101,15 @@ def _session(dataset: Dataset, name: str, max_frames: int, share: int) -> dict[s
 
 
 def _fill(payload: dict[str, Any]) -> str:
-    """The template with its parts in place; one pass, so no part can pose as a placeholder."""
-    parts = {
-        "title": html.escape(payload["name"]),
-        "style": _resource("page.css"),
-        "data": to_script_json(payload),
-        "player": _resource("player.js"),
-        "scene": _resource("scene.js"),
-        "page": _resource("page.js"),
-    }
-    return re.sub(r"\{\{(\w+)\}\}", lambda m: parts[m.group(1)], _resource("page.html"))
-
-
-def to_script_json(value: Any) -> str:
-    """JSON that may stand inside a ``<script>`` element, whatever its strings hold.
-
-    Only ``<`` before a character that can open or close something is escaped: masks are full of
-    the others.
-    """
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False, default=_plain)
-    return re.sub(r"<(?=[/!sS])", r"\\u003c", text)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
-
-
-def _resource(name: str) -> str:
-    return files("scenekeeper.report").joinpath(name).read_text(encoding="utf-8")
+    return fill(
+        "page.html",
+        {
+            "title": html.escape(payload["name"]),
+            "style": resource("page.css"),
+            "data": to_script_json(payload),
+            "dom": resource("dom.js"),
+            "player": resource("player.js"),
+            "scene": resource("scene.js"),
+            "page": resource("page.js"),
+        },
+    )

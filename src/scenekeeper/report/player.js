@@ -27,8 +27,6 @@ function paintMask(counts, owner, W, H, value) {
   });
 }
 
-const rgbOf = (hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16));
-
 function makePlayer(canvas, describe, onPick, onHover) {
   const ctx = canvas.getContext("2d");
   const layer = document.createElement("canvas");

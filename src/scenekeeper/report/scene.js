@@ -3,20 +3,17 @@
 // desktop. Points carry normals; those that face away are left out, which opens rooms like a
 // doll's house. The frame is upright: z points up.
 
-function bytesOf(base64) {
-  return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-}
-
 function makeScene(canvas, onPick, onHover) {
   const ctx = canvas.getContext("2d");
   const eye = { target: [0, 0, 0], yaw: 0, pitch: 0.6, distance: 4 };
-  let points = null, boxes = [], colors = [], texts = [], relations = [], linked = new Set(), paths = [], home = null;
+  let points = null, boxes = [], colors = [], texts = [], dashes = [], relations = [], linked = new Set(), paths = [], home = null;
   let view = {}, image = null, depth = null, owner = null, queued = false, axes = null;
 
   function load(scene, objects, links, start) {
     boxes = objects.map((o) => o.box);
     colors = objects.map((o) => rgbOf(o.color));
     texts = objects.map((o) => o.tag);
+    dashes = objects.map((o) => o.dash || []); // of a box that is not surely there
     relations = links;
     linked = new Set(links.flatMap(([s, , o]) => [s, o]));
     paths = scene.paths;
@@ -153,8 +150,10 @@ function makeScene(canvas, onPick, onHover) {
       if (!b || (!chosen && !hot && (!view.boxes || view.structure[k]))) return;
       const c = corners(b), style = `rgb(${colors[k]})`;
       const alpha = chosen || hot || view.selected < 0 ? 0.95 : 0.25;
+      ctx.setLineDash(dashes[k].map((length) => length * axes.dpr));
       for (let i = 0; i < 8; i++) for (const bit of [1, 2, 4]) if (!(i & bit)) line(c[i], c[i | bit], style, chosen ? 2.6 : 1.3, alpha);
     });
+    ctx.setLineDash([]);
   }
 
   function drawRelations() {
