@@ -19,7 +19,10 @@ from benchmarks.harness import Result
 from scenekeeper.store import atomic
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
-NOT_BENCHMARKS = {"__main__", "harness", "moving_boxes", "byte_track", "peer_trackers"}
+NOT_BENCHMARKS = {
+    "__main__", "harness", "moving_boxes", "byte_track", "peer_trackers", "concept_graphs",
+    "mapping_input", "mapping_quality", "our_map",
+}  # fmt: skip
 VERSIONS = ("numpy", "scipy", "pyarrow", "duckdb", "av")
 
 

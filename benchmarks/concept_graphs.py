@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -32,6 +34,8 @@ from benchmarks.mapping_input import Conditions, MappingFrame, mapping_frames, r
 Float = NDArray[np.float64]
 
 STAGES = ("lift", "spatial", "visual", "merge", "periodic")
+NOT_INSTALLED = 3
+"""Exit code where the peer's libraries are not there."""
 
 
 @dataclass(frozen=True)
@@ -423,8 +427,9 @@ def answer(request: Request) -> dict[str, Any]:
     """Map and tell.
 
     Returns:
-        ``rooms``: per room, objects ``n`` after it, mean detections ``m`` and mean CPU ms of every
-        stage per frame, ``periodic`` spread over the frames between clean-ups;
+        ``rooms``: per room, objects ``n`` after it and ``mean_n`` during it, mean detections ``m``
+        and mean CPU ms of every stage per frame, ``periodic`` spread over the frames between
+        clean-ups;
         ``objects``: of every detection, -1 = none; ``truth``: of every detection; ``rounds``:
         objects and CPU ms of every clean-up; ``finish_ms``.
     """
@@ -462,7 +467,7 @@ def _by_room(
         part = rows[start : start + request.per_room]
         n = part[-1]["n"]
         out = {key: float(np.mean([row[key] for row in part])) for key in part[0]}
-        out |= {"n": n, "periodic": per_object * n / request.config.every}
+        out |= {"mean_n": out["n"], "n": n, "periodic": per_object * n / request.config.every}
         yield {**out, "total": sum(out[stage] for stage in STAGES)}
 
 
@@ -477,9 +482,34 @@ def main(requests: Iterable[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def as_json(requests: Iterable[Request]) -> str:
-    """Requests as :func:`main` takes them."""
-    return json.dumps([dataclasses.asdict(request) for request in requests])
+def ask(requests: Iterable[Request]) -> dict[str, Any] | None:
+    """Run the peer in its own environment, one thread; ``None`` where it is not installed.
+
+    Its interpreter is named by ``SCENEKEEPER_CG_PYTHON``; this one, if nothing is named.
+
+    Raises:
+        RuntimeError: the peer broke.
+    """
+    root = str(Path(__file__).parents[1])
+    one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": root}
+    done = subprocess.run(
+        [
+            os.environ.get("SCENEKEEPER_CG_PYTHON", sys.executable),
+            "-m",
+            "benchmarks.concept_graphs",
+        ],
+        input=json.dumps([dataclasses.asdict(request) for request in requests]),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **one},
+    )
+    if done.returncode == NOT_INSTALLED:
+        return None
+    if done.returncode:
+        raise RuntimeError(f"the peer ended with {done.returncode}: {done.stderr[-2000:]}")
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
 
 
 if __name__ == "__main__":
@@ -488,5 +518,5 @@ if __name__ == "__main__":
         import open3d as _open3d  # noqa: F401
     except ImportError as error:
         print(f"{error}: make an environment with .ci/cg-env", file=sys.stderr)
-        sys.exit(3)
+        sys.exit(NOT_INSTALLED)
     json.dump(main(json.load(sys.stdin)), sys.stdout)
