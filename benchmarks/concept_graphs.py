@@ -245,7 +245,7 @@ def unprojected(frame: MappingFrame, mask: NDArray[np.bool_]) -> Float:
 
 
 def cloud_of(points: Float) -> Any:
-    import open3d
+    import open3d  # type: ignore[import-not-found, unused-ignore]
 
     cloud = open3d.geometry.PointCloud()
     cloud.points = open3d.utility.Vector3dVector(points)
@@ -281,7 +281,7 @@ def spatial_similarity(
     found: list[PeerObject], objects: list[PeerObject], config: PeerConfig
 ) -> Float:
     """Share of a detection's points that lie near an object's, ``[M, N]``."""
-    import faiss
+    import faiss  # type: ignore[import-not-found, unused-ignore]
 
     indices = []
     for thing in objects:

@@ -290,21 +290,23 @@ def cut(folder: Path, name: str, instances: int, frames: int) -> Views:
     recording = open_recording(folder)
     index = frame_index(recording)
     picked = np.linspace(0, len(index) - 1, min(frames, len(index))).round().astype(int)
-    depths, poses, parts, K = [], [], [], np.eye(3)
+    depths, poses, parts = [], [], []
+    intrinsics = np.eye(3)
     for frame in read_frames(recording, index.take(picked)):
         part = frame_surface(frame, VOXEL, MAX_DEPTH)
-        if part is None or frame.depth is None or frame.camera.intrinsics is None:
+        K, pose = frame.camera.intrinsics, frame.T_world_camera
+        if part is None or frame.depth is None or K is None or pose is None:
             continue
         parts.append(part)
         near = np.where(frame.depth < MAX_DEPTH, frame.depth, 0)
         depths.append((near * 1000).round().astype(np.uint16))
-        poses.append(frame.T_world_camera)
-        K = frame.camera.intrinsics
+        poses.append(pose)
+        intrinsics = K
     surface = merge(parts)
     surface = surface[surface.count >= 2]
     key, piece = partition(surface.key, surface.rgb, surface.normal, instances)
-    labels = [look_up(d, K, T, key, piece) for d, T in zip(depths, poses, strict=True)]
-    return Views(name, np.array(K), np.array(poses), np.array(depths), np.array(labels))
+    labels = [look_up(d, intrinsics, T, key, piece) for d, T in zip(depths, poses, strict=True)]
+    return Views(name, intrinsics, np.array(poses), np.array(depths), np.array(labels))
 
 
 def partition(
@@ -379,7 +381,7 @@ def look_up(
     height, width = depth_mm.shape
     rays = geometry.rays(intrinsics, width, height)
     known = depth_mm > 0
-    points = geometry.unproject(depth_mm.astype(np.float32) / 1000, rays)[known]
+    points = geometry.unproject(depth_mm.astype(np.float32) * np.float32(0.001), rays)[known]
     wanted = voxel_keys(geometry.transform(T_world_camera, points), VOXEL)
     at = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
     out = np.full(depth_mm.shape, -1, np.int16)
