@@ -297,9 +297,9 @@ def spatial_similarity(
 
 
 def visual_similarity(found: list[PeerObject], objects: list[PeerObject]) -> Float:
-    """Cosines ``[M, N]``."""
+    """Cosines ``[M, N]``, by way of ``[M, D, N]`` as the peer takes them."""
     a, b = (_unit(np.stack([x.feature for x in side])) for side in (found, objects))
-    return np.asarray(a @ b.T, np.float64)
+    return np.asarray((a[:, :, None] * b.T[None]).sum(1), np.float64)
 
 
 def boxes_overlap(a: list[Any], b: list[Any]) -> NDArray[np.bool_]:

@@ -207,20 +207,40 @@ def test_the_grid_of_association_holds_every_cell(monkeypatch: pytest.MonkeyPatc
 # --- the peer -------------------------------------------------------------------------------------
 
 
+def grown_by(share: float) -> world_mapping.Growth:
+    """A map whose cost at 3000 objects is this much above that at none."""
+    ms = {
+        (n, m): 1.0 + share * n / 3000
+        for n in world_mapping.OBJECTS
+        for m in world_mapping.DETECTIONS
+    }
+    return world_mapping.Growth(ms, {n: n for n in world_mapping.OBJECTS}, 1e4, 2e4, 0.0)
+
+
 def test_without_the_peer_growth_alone_is_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
-    grown = world_mapping.Growth(
-        {(n, m): 1.0 + n / 5000 for n in world_mapping.OBJECTS for m in world_mapping.DETECTIONS},
-        {n: n for n in world_mapping.OBJECTS},
-        1e4,
-        2e4,
-        0.0,
-    )
     monkeypatch.setenv("SCENEKEEPER_CG_PYTHON", str(_python_without_packages()))
     monkeypatch.setattr(world_mapping, "prepared", lambda instances: wall())
-    monkeypatch.setattr(world_mapping, "grow", lambda views: grown)
+    monkeypatch.setattr(world_mapping, "grow", lambda views: grown_by(0.6))
     result = world_mapping.run()
     assert result.peer is None and "cg-env" in result.note
     assert result.ours == pytest.approx(1.6 / 1.02) and not result.ok
+
+
+def test_the_peer_is_met_at_the_sizes_that_are_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    stages = dict.fromkeys(concept_graphs.STAGES, 1e4)
+    rooms = [
+        {"n": n, "mean_n": n - 50, "m": 18, "total": total, **stages}
+        for n, total in ((90, 1.0), (160, 8000.0), (760, 1e9))
+    ]
+    told = {"libraries": "none", "answers": [{"rooms": rooms}]}
+    monkeypatch.setattr(concept_graphs, "ask", lambda requests: told)
+    monkeypatch.setattr(world_mapping, "prepared", lambda instances: wall())
+    monkeypatch.setattr(world_mapping, "grow", lambda views: grown_by(0.1))
+    monkeypatch.setattr(world_mapping, "PER_ROOM", 4)
+    result = world_mapping.run()
+    assert result.peer == 8000
+    assert result.further["100 times with 710 objects"]
+    assert result.further["3000 objects cost at most 1.5 times as much as 100"]
 
 
 def _python_without_packages() -> Path:
