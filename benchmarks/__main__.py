@@ -21,7 +21,7 @@ from scenekeeper.store import atomic
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 NOT_BENCHMARKS = {
     "__main__", "harness", "moving_boxes", "byte_track", "peer_trackers", "concept_graphs",
-    "mapping_input", "mapping_quality", "our_map",
+    "mapping_input", "mapping_quality", "our_map", "peer_map",
 }  # fmt: skip
 VERSIONS = ("numpy", "scipy", "pyarrow", "duckdb", "av")
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import concept_graphs
+from benchmarks import concept_graphs, peer_map
 from benchmarks.harness import Result
 from benchmarks.mapping_input import Conditions, Views, mapping_frames, prepared
 from benchmarks.our_map import (
@@ -45,9 +45,7 @@ def run() -> Result:
     warmed_up(coarse)
     grown = grow(prepared(FINE))
     growth = max(grown.ms[3000, m] / grown.ms[100, m] for m in DETECTIONS)
-    told = concept_graphs.ask(
-        [concept_graphs.Request(str(coarse.path), EIGHTEEN, SEED, PEER_ROOMS, PER_ROOM)]
-    )
+    told = peer_map.ask([peer_map.Request(str(coarse.path), EIGHTEEN, SEED, PEER_ROOMS, PER_ROOM)])
     common: dict[str, Any] = {
         "name": "world_mapping",
         "input": f"{coarse.name}, 640x480, {PER_ROOM} frames a room, rooms side by side",

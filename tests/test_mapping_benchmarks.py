@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import concept_graphs, our_map, world_association, world_mapping
+from benchmarks import concept_graphs, our_map, peer_map, world_association, world_mapping
 from benchmarks.mapping_input import (
     CLEAN,
     PER_ROOM,
@@ -232,7 +232,7 @@ def test_the_peer_is_met_at_the_sizes_that_are_claimed(monkeypatch: pytest.Monke
         for n, total in ((90, 1.0), (160, 8000.0), (760, 1e9))
     ]
     told = {"libraries": "none", "answers": [{"rooms": rooms}]}
-    monkeypatch.setattr(concept_graphs, "ask", lambda requests: told)
+    monkeypatch.setattr(peer_map, "ask", lambda requests: told)
     monkeypatch.setattr(world_mapping, "prepared", lambda instances: wall())
     monkeypatch.setattr(world_mapping, "grow", lambda views: grown_by(0.1))
     monkeypatch.setattr(world_mapping, "PER_ROOM", 4)
@@ -245,7 +245,7 @@ def test_the_peer_is_met_at_the_sizes_that_are_claimed(monkeypatch: pytest.Monke
 def _python_without_packages() -> Path:
     """An interpreter that answers as one without the peer's libraries does."""
     script = Path(tempfile.mkdtemp()) / "python"
-    script.write_text(f"#!{sys.executable}\nraise SystemExit({concept_graphs.NOT_INSTALLED})\n")
+    script.write_text(f"#!{sys.executable}\nraise SystemExit({peer_map.NOT_INSTALLED})\n")
     script.chmod(0o755)
     return script
 
@@ -288,11 +288,11 @@ def test_a_mask_loses_what_lies_within_it() -> None:
 
 
 def test_a_request_survives_as_json() -> None:
-    request = concept_graphs.Request(
+    request = peer_map.Request(
         "x.npz", Conditions(looks=5), config=concept_graphs.PeerConfig(accept=1.0)
     )
     again = json.loads(json.dumps(dataclasses.asdict(request)))
-    assert concept_graphs.Request.from_dict(again) == request
+    assert peer_map.Request.from_dict(again) == request
 
 
 def test_the_peer_maps_a_wall() -> None:
