@@ -179,15 +179,21 @@ def script(name: str) -> str:
 # --- recordings -----------------------------------------------------------------------------------
 
 
+def real_kitchen() -> Path | None:
+    """The folder of the real kitchen, where it is."""
+    default = Path(__file__).parents[2] / "shared" / "data"
+    kitchen = Path(os.environ.get("SCENEKEEPER_TEST_DATA", default)) / "kitchen"
+    return kitchen if kitchen.is_dir() else None
+
+
 def room(folder: Path) -> tuple[Path, str]:
     """A room to label and what to call it: the real kitchen where it is, else a rendered room.
 
     Args:
         folder: where to render the room.
     """
-    default = Path(__file__).parents[2] / "shared" / "data"
-    kitchen = Path(os.environ.get("SCENEKEEPER_TEST_DATA", default)) / "kitchen"
-    if kitchen.is_dir():
+    kitchen = real_kitchen()
+    if kitchen is not None:
         return kitchen, "real kitchen, Kinect"
     from scenekeeper.simulate import write_tabletop
 
