@@ -8,13 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from scipy.spatial import cKDTree
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -127,15 +123,27 @@ class Solid:
     @cached_property
     def around(self) -> Int:
         """Numbers ``int64 [K]``, ascending, of its cells and those up to two beside them."""
-        steps = np.mgrid[-2:3, -2:3].reshape(2, -1).T
-        return np.unique(_number(cells_of(self.points)[:, None] + steps).reshape(-1))
+        cells = np.floor(self.cells / CELL).astype(np.int64)
+        first = cells.min(0) - 2
+        grid = np.zeros(cells.max(0) - first + 3, np.bool_)
+        grid[tuple((cells - first).T)] = True
+        for _ in range(2):
+            grid[1:] |= grid[:-1].copy()
+            grid[:-1] |= grid[1:].copy()
+            grid[:, 1:] |= grid[:, :-1].copy()
+            grid[:, :-1] |= grid[:, 1:].copy()
+        return _number(np.argwhere(grid) + first)
+
+    def is_around(self, points: Float) -> NDArray[np.bool_]:
+        """``bool [N]``: over its cells or up to two beside them."""
+        number = numbers_of(points)
+        at = np.minimum(np.searchsorted(self.around, number), len(self.around) - 1)
+        return np.asarray(self.around[at] == number)
 
     @cached_property
-    def tree(self) -> cKDTree:
-        """Its points, to be asked for the nearest."""
-        from scipy.spatial import cKDTree
-
-        return cKDTree(self.points)
+    def spread(self) -> Float:
+        """At most about 64 of its cells, evenly: enough to say what share of it is where."""
+        return self.cells[:: max(1, len(self.cells) // 64)]
 
 
 def cells_of(points: Float) -> Int:
