@@ -75,7 +75,10 @@ def relate(
                 carried[k] = found
     again = pairs[afresh[pairs].any(1)]
     said: list[Said] = [(k, c.how, c.by, c.score) for k, c in carried.items() if afresh[k]]
-    said += [*_over(solids, again, carried), *_neighbours(solids, again, carried)]
+    over = list(_over(solids, again, carried))
+    free = {frozenset((a, b)) for a, _, b, _ in over}
+    beside = (one for one in _neighbours(solids, again, carried) if {one[0], one[2]} not in free)
+    said += [*over, *beside]
     out = [Relation(solids[a].object, how, solids[b].object, p) for a, how, b, p in said]
     out += [r for r in known if not _again(r, number, afresh)]
     return sorted(out, key=lambda r: (r.subject, r.predicate, r.object))
@@ -185,7 +188,7 @@ def _ways_over(
 def _overlapping(solids: Sequence[Solid], pairs: Int) -> Iterator[tuple[int, int]]:
     """Pairs of which the boxes, seen from above, nearly share half of the smaller."""
     low, high = (np.array([getattr(s, side)[:2] for s in solids]) for side in ("low", "high"))
-    low, high = low - HANGS / 2, high + HANGS / 2
+    low, high = low - HANGS, high + HANGS
     i, j = pairs.T
     both = np.clip(np.minimum(high[i], high[j]) - np.maximum(low[i], low[j]), 0, None).prod(1)
     area = (high - low).prod(1)
