@@ -71,7 +71,7 @@ def test_what_is_left_of_another_is_left_of_it_in_the_picture() -> None:
     camera = visit.camera
     assert camera.intrinsics is not None
     rays = geometry.rays(camera.intrinsics, camera.width, camera.height)
-    right, total, words = 0, 0, set()
+    agree: dict[str, list[bool]] = {}
     for row in range(len(visit.t_ns)):
         T = visit.pose(row)
         shot = see(visit.scene, camera, T)
@@ -83,10 +83,12 @@ def test_what_is_left_of_another_is_left_of_it_in_the_picture() -> None:
         for r in relate_in_view(solids, T, view_frame("office", row), ids):
             if r.score < 0.5:
                 continue
-            words.add(r.predicate)
             axis = column if r.predicate in ("left of", "right of") else depth
             more = axis[r.subject] > axis[r.object]
-            right += more == (r.predicate in ("right of", "behind"))
-            total += 1
-    assert words == {"left of", "right of", "in front of", "behind"}
-    assert right >= 0.95 * total, f"{right} of {total}"
+            agree.setdefault(r.predicate, []).append(
+                more == (r.predicate in ("right of", "behind"))
+            )
+    assert set(agree) == {"left of", "right of", "in front of", "behind"}
+    assert np.mean(agree["left of"] + agree["right of"]) > 0.97
+    # What a large thing shows is not as far away as its middle is.
+    assert np.mean(agree["in front of"] + agree["behind"]) > 0.85

@@ -74,7 +74,7 @@ class World:
             _object(r, ids[r["track"]], points[r["track"]], sightings[r["track"]], up, floor)
             for r in rows
         ]
-        solids = [_solid(r, ids[r["track"]], points[r["track"]], up) for r in rows]
+        solids = [_solid(o, points[o["track"]], up) for o in objects]
         relations = [
             {
                 "session": tables.session,
@@ -231,9 +231,7 @@ def _level(points: NDArray[np.float64], up: NDArray[np.float64]) -> float:
     return float((values[counts.argmax()] + 0.5) * 0.01)
 
 
-def _solid(
-    row: Mapping[str, Any], number: int, points: NDArray[np.float64], up: NDArray[np.float64]
-) -> Solid:
+def _solid(row: Mapping[str, Any], points: NDArray[np.float64], up: NDArray[np.float64]) -> Solid:
     local = _trimmed(points, up) @ geometry.upright_basis(up)
-    phrase = row.get("phrase", UNNAMED)
-    return Solid.of(number, row["kind"], local, "" if phrase == UNNAMED else phrase)
+    phrase = "" if row["phrase"] == UNNAMED else row["phrase"]
+    return Solid.of(row["object"], row["kind"], local, phrase)
