@@ -112,6 +112,18 @@ def test_a_chair_whose_legs_are_hidden_is_on_the_floor_all_the_same() -> None:
     )
 
 
+def test_a_table_top_without_legs_is_on_the_floor_below() -> None:
+    top = Solid.of(1, "support", sheet((0, 0, 0.7), (1.4, 0.9), "xy"), "table")
+    assert said(floor(), top, MUG) == [(1, "on", 90), (2, "on", 1)]
+
+
+def test_of_containers_in_each_other_the_smallest_holds() -> None:
+    box = solid(4, (0.3, 0.3, TABLE_TOP), (0.5, 0.4, 0.25), phrase="box", hollow=True)
+    bowl = solid(5, (0.4, 0.4, TABLE_TOP + 0.01), (0.2, 0.2, 0.08), phrase="bowl", hollow=True)
+    apple = solid(6, (0.46, 0.46, TABLE_TOP + 0.03), (0.07, 0.07, 0.07), phrase="apple")
+    assert said(TABLE, box, bowl, apple) == [(4, "on", 1), (5, "in", 4), (6, "in", 5)]
+
+
 def shelf(number: int) -> Solid:
     """Sides, back and three boards, a metre wide."""
     boards = [shell((0, 0, z), (1.0, 0.3, 0.02)) for z in (0.1, 0.5, 0.9)]

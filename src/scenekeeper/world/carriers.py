@@ -64,7 +64,8 @@ def carrier_of(a: Solid, others: Iterable[tuple[int, Solid]]) -> Carried | None:
     """
     near = [(k, b) for k, b in others if b is not a]
     below = [(k, b) for k, b in near if b.kind != "wall" and not _alike(a, b)]
-    held = _best("in", ((k, 0.0, _held(a, b)) for k, b in below))
+    # Of containers within each other it is the smallest.
+    held = _best("in", ((k, -b.width, _held(a, b)) for k, b in below))
     if held is not None:
         return held
     rests = _best("on", ((k, *_rests(a, b)) for k, b in below))
@@ -89,8 +90,8 @@ def _alike(a: Solid, b: Solid) -> bool:
 
 
 def _best(how: How, scores: Iterable[tuple[int, float, float]]) -> Carried | None:
-    """The highest of what is probable, by ``(number, height, probability)``."""
-    found = [(height, score, -k) for k, height, score in scores if score >= 0.5]
+    """The first in rank of what is probable, by ``(number, rank, probability)``."""
+    found = [(rank, score, -k) for k, rank, score in scores if score >= 0.5]
     if not found:
         return None
     _, score, k = max(found)
@@ -183,6 +184,8 @@ def _hides(a: Solid, b: Solid) -> tuple[float, float]:
     height = _rank(heights, 0.95)
     depth = (foot - height) / max(HIDDEN, float(a.high[2]) - foot)
     most = 1.5 if b.phrase == "floor" else 1.0
+    if a.kind == "support" and b.phrase == "floor":
+        depth = min(depth, most)  # a level surface has legs, seen or not
     if depth > most or _cover(a, b.outline, b) < COVER:
         return 0.0, 0.0
     return height, 0.9 - 0.25 * depth
