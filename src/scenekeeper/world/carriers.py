@@ -202,7 +202,8 @@ def _held(a: Solid, b: Solid) -> float:
     closed = _closed(a, b)
     if b.holds:
         return 0.5 + 0.45 * closed if closed >= 0.5 else 0.0
-    return 0.9 * closed if closed > 0.8 and not _roofed(a, b) else 0.0
+    roomy = b.width > 1.3 * a.width and not _roofed(a, b)
+    return 0.8 if closed == 1 and roomy else 0.0
 
 
 def _closed(a: Solid, b: Solid) -> float:

@@ -23,7 +23,7 @@ WAYS = np.stack((np.cos(_TURNS), np.sin(_TURNS)))
 """``float64 [2, 32]`` unit vectors all around; the opposite of each is 16 further on."""
 
 _CONTAINERS = (
-    "bag barrel basin basket bathtub bin bowl box bucket can carton case container crate cup"
+    "bag barrel basin basket bathtub bin bowl box bucket case container crate cup"
     " dishwasher drawer drum hamper jar jug mug oven pan pot sink suitcase toolbox tray tub vase"
     " wastebasket"
 )
@@ -107,10 +107,11 @@ class Solid:
     @property
     def holds(self) -> bool | None:
         """Whether others are in it (``True``) or on it by its class; ``None`` = not known."""
-        noun = self.phrase.lower().rpartition(" ")[2]
+        phrase = self.phrase.lower()
+        noun = phrase.rpartition(" ")[2]
         if noun in OPEN:
             return False
-        return True if noun in CONTAINERS else None
+        return True if noun in CONTAINERS or phrase == "trash can" else None
 
     def near(self, other: Solid, metres: float) -> Float:
         """Its points ``[M, 3]`` that are over the box around another, or so far beside it."""
