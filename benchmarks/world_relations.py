@@ -90,7 +90,7 @@ def as_seen(seed: int, kind: RoomKind) -> Room:
 
 
 def seen_points(visit: Visit) -> dict[int, NDArray[np.float64]]:
-    """World points ``[N, 3]`` of each thing and of the structure, a voxel apart, from all frames."""
+    """World points ``[N, 3]`` of each thing and the structure, a voxel apart, from all frames."""
     keys: dict[int, list[NDArray[np.int64]]] = {}
     K = visit.camera.intrinsics
     assert K is not None

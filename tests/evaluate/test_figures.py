@@ -240,6 +240,38 @@ def test_relations_have_precision_and_recall_of_each_kind() -> None:
     assert told["precision of 'in'"] == 0 and "F1 of 'in'" not in told
 
 
+def test_relations_are_judged_from_either_side_and_to_structure() -> None:
+    def rel(a: int, how: str, b: int) -> dict[str, Any]:
+        return {"subject": a, "predicate": how, "object": b}
+
+    def thing(object: int, phrase: str, kind: str = "thing") -> dict[str, Any]:
+        return {"object": object, "phrase": phrase, "kind": kind}
+
+    true = Stored(
+        {
+            ("objects", "s"): [thing(991, "floor", "support"), thing(992, "wall", "wall")],
+            ("relations", "s"): [
+                *(rel(1, "on", 2), rel(2, "on", 991), rel(3, "attached to", 992)),
+                *(rel(3, "above", 2), rel(4, "under", 2)),
+            ],
+        }
+    )
+    said = [
+        *(rel(10, "on", 20), rel(20, "on", 71), rel(30, "attached to", 73)),
+        *(rel(20, "under", 30), rel(20, "above", 40)),
+        *(rel(10, "on", 71), rel(20, "under", 10)),
+        rel(20, "left of", 10) | {"frame": "view other/7"},
+    ]
+    pieces = [thing(71, "floor", "support"), thing(72, "wall", "wall"), thing(73, "object", "wall")]
+    found = Stored({("objects", "other"): pieces, ("relations", "other"): said})
+    pairs = tuple(("s", k, 10 * k) for k in (1, 2, 3, 4))
+    tables = Tables(found, true, ("s",), {"s": "other"})  # type: ignore[arg-type]
+    told = values(relation_rows(tables, Objects({}, {}, pairs)))
+    for kind in ("on", "attached to", "above", "under", "any relation"):
+        assert told[f"F1 of '{kind}'"] == 1, f"{kind}: what is entailed does not count either way"
+    assert "precision of 'left of'" not in told, "the truth tells nothing of views"
+
+
 def change(kind: str, thing: int, new: int | None = None) -> dict[str, Any]:
     return {"session": "b", "since": "a", "kind": kind, "object": thing, "new_object": new}
 

@@ -1,33 +1,85 @@
-"""Relations and changes between objects that were found, kind by kind."""
+"""Relations and changes between objects that were found, kind by kind.
+
+A relation counts whichever side it is told from: ``a above b`` is ``b under a``, and ``a next to
+b`` is ``b next to a``. Truth names direct carriers alone. What follows from them counts neither as
+found nor as missed: what is on a book on a table is on the table, and a table is under what is on
+it. Floors and walls are judged like things: whatever pieces the labels have of them are one to the
+truth. Relations that hold from one view alone are judged where the truth has such, too.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
+from scenekeeper.evaluate.labelled import STRUCTURE
 from scenekeeper.evaluate.objects import Objects, Tables
 from scenekeeper.evaluate.rows import Row
 
 SYMMETRIC = frozenset({"next to"})
+CARRIED = frozenset({"on", "in", "attached to"})
+INVERSE = {"above": "under", "right of": "left of", "in front of": "behind"}
+"""Predicates that are another one told from the other side."""
 
 Fact = tuple[Hashable, ...]
 
 
 def relation_rows(tables: Tables, o: Objects) -> Iterator[Row]:
-    """F1, precision and recall of each kind of relation between paired objects."""
+    """F1, precision and recall of relations, of all and of each kind, between paired objects."""
     true_id = {(s, f): t for s, t, f in o.pairs}
     known = {(s, t) for s, t, _ in o.pairs}
-    there: set[tuple[str, Fact]] = set()
-    said: set[tuple[str, Fact]] = set()
+    there: dict[Fact, str] = {}
+    said: dict[Fact, str] = {}
     for s in tables.sessions:
-        for r in tables.of_truth("relations", s):
+        structure = _structure(tables, s)
+        known |= {(s, t) for t in structure.values()}
+        true = tables.of_truth("relations", s)
+        entailed = _entailed(s, true)
+        views = any(r.get("frame") for r in true)
+        for r in true:
             if (s, r["subject"]) in known and (s, r["object"]) in known:
-                there.add((r["predicate"], _fact(s, r["subject"], r["predicate"], r["object"])))
+                there[_fact(s, r["subject"], r["predicate"], r["object"], _view(r))] = r[
+                    "predicate"
+                ]
         for r in tables.of_labels("relations", s):
-            a, b = true_id.get((s, r["subject"])), true_id.get((s, r["object"]))
-            if a is not None and b is not None and a != b:
-                said.add((r["predicate"], _fact(s, a, r["predicate"], b)))
-    yield from kind_rows("relations", there, said)
+            a, b = (
+                true_id.get((s, r[side]), structure.get(r[side])) for side in ("subject", "object")
+            )
+            if a is None or b is None or a == b or (r.get("frame") and not views):
+                continue
+            fact = _fact(s, a, r["predicate"], b, _view(r))
+            if fact not in entailed:
+                said[fact] = r["predicate"]
+    # What is true is of the kind that the truth calls it, whichever side the labels tell it from.
+    named = {(there.get(fact, kind), fact) for fact, kind in said.items()}
+    true_named = {(kind, fact) for fact, kind in there.items()}
+    alike = [{("any relation", fact) for _, fact in side} for side in (true_named, named)]
+    yield from kind_rows("relations", *alike)
+    yield from kind_rows("relations", true_named, named)
+
+
+def _structure(tables: Tables, session: str) -> dict[int, int]:
+    """The true floor and walls of the pieces of floor and walls that the labels have."""
+    true = {r["phrase"]: r["object"] for r in tables.of_truth("objects", session)}
+    out = {}
+    for r in tables.of_labels("objects", session):
+        name = "wall" if r["kind"] == "wall" else r["phrase"]
+        if name in STRUCTURE and name in true:
+            out[r["object"]] = true[name]
+    return out
+
+
+def _entailed(session: str, true: Sequence[Mapping[str, Any]]) -> set[Fact]:
+    """What follows from who carries what, without being said."""
+    carrier = {r["subject"]: r["object"] for r in true if r["predicate"] in CARRIED}
+    out: set[Fact] = set()
+    for thing, direct in carrier.items():
+        chain = [direct]
+        while chain[-1] in carrier and carrier[chain[-1]] not in (*chain, thing):
+            chain.append(carrier[chain[-1]])
+        out |= {_fact(session, thing, how, far) for far in chain[1:] for how in ("on", "in")}
+        out |= {_fact(session, far, "under", thing) for far in chain}
+    return out
 
 
 def kind_rows(
@@ -51,9 +103,18 @@ def kind_rows(
             yield Row(section, f"recall of '{kind}'", both / len(t), len(t))
 
 
-def _fact(session: str, a: int, predicate: str, b: int) -> Fact:
-    """A symmetric relation is the same either way round."""
-    return (session, *sorted((a, b))) if predicate in SYMMETRIC else (session, a, b)
+def _view(r: Mapping[str, Any]) -> str:
+    """The frame whose view is meant; sessions may be called differently on both sides."""
+    return str(r.get("frame") or "").rpartition("/")[2]
+
+
+def _fact(session: str, a: int, predicate: str, b: int, view: str = "") -> Fact:
+    """What a relation states, alike for both ways to tell it."""
+    if predicate in SYMMETRIC:
+        return (session, view, predicate, *sorted((a, b)))
+    if predicate in INVERSE:
+        return (session, view, INVERSE[predicate], b, a)
+    return (session, view, predicate, a, b)
 
 
 def change_rows(tables: Tables, o: Objects) -> tuple[list[Row], list[str]]:

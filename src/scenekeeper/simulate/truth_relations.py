@@ -71,8 +71,10 @@ def true_relations(home: Home, seen: Collection[int], floor: int, wall: int) -> 
     shapes = [_Shape.of(t) for t in home.things if t.id in seen and t.id != GRIPPER]
     carrier = _carriers(home, shapes, floor, wall)
     said = [(a, how, b) for a, (how, b) in carrier.items()]
-    said += _over(shapes, carrier)
-    said += _next_to(shapes, carrier)
+    over = list(_over(shapes, carrier))
+    free = {frozenset((a, b)) for a, _, b in over}
+    said += over
+    said += [one for one in _next_to(shapes, carrier) if {one[0], one[2]} not in free]
     return sorted(one for one in said if one[2] in seen)
 
 

@@ -64,7 +64,8 @@ def carrier_of(a: Solid, others: Iterable[tuple[int, Solid]]) -> Carried | None:
     """
     near = [(k, b) for k, b in others if b is not a]
     below = [(k, b) for k, b in near if b.kind != "wall" and not _alike(a, b)]
-    held = _best("in", ((k, 0.0, _held(a, b)) for k, b in below))
+    # Of containers within each other it is the smallest.
+    held = _best("in", ((k, -b.width, _held(a, b)) for k, b in below))
     if held is not None:
         return held
     rests = _best("on", ((k, *_rests(a, b)) for k, b in below))
@@ -85,12 +86,12 @@ def _alike(a: Solid, b: Solid) -> bool:
     """
     if a.kind != "flat" or b.kind != "flat":
         return False
-    return bool(b.width < 1.3 * a.width or within(a.cells, b.outline, 0.01).mean() < 0.8)
+    return bool(b.width < 1.3 * a.width or within(a.spread, b.outline, 0.01).mean() < 0.8)
 
 
 def _best(how: How, scores: Iterable[tuple[int, float, float]]) -> Carried | None:
-    """The highest of what is probable, by ``(number, height, probability)``."""
-    found = [(height, score, -k) for k, height, score in scores if score >= 0.5]
+    """The first in rank of what is probable, by ``(number, rank, probability)``."""
+    found = [(rank, score, -k) for k, rank, score in scores if score >= 0.5]
     if not found:
         return None
     _, score, k = max(found)
@@ -102,26 +103,38 @@ def _rests(a: Solid, b: Solid) -> tuple[float, float]:
     foot = _foot(a)
     if stacked(a, b):
         return (float(b.high[2]), 0.9) if _higher(a, b) else (0.0, 0.0)
-    if not b.low[2] - 0.015 < foot < b.high[2] + BELOW:
+    if not b.low[2] - 0.015 < foot < b.high[2] + BELOW or _cover(a, b.outline, b) < COVER:
         return 0.0, 0.0
     near = b.near(a, _BRIDGE)
     at = near[(near[:, 2] > foot - BELOW) & (near[:, 2] < foot + ABOVE)]
     if len(at) < 3:
         return 0.0, 0.0
-    cover = float(within(a.cells, outline(at[:, :2]), _unseen(a, b)).mean())
-    if b.kind != "support" and 0.5 * a.width < b.width and b.high[2] < foot + ABOVE:
-        # What is under the whole of another shows at its rim only.
-        cover = max(cover, float(within(b.cells, a.outline, 0.01).mean()))
+    cover = _cover(a, outline(at[:, :2]), b)
     if cover < COVER:
         return 0.0, 0.0
-    around = at[np.isin(numbers_of(at), a.around)]
+    around = at[a.is_around(at)]
     # A surface shows beside what stands on it; legs around a thing do not.
-    shown = len(np.unique(numbers_of(around))) / max(1, len(a.around) - len(a.cells))
+    shown = len(set(numbers_of(around).tolist())) / max(1, len(a.around) - len(a.cells))
     heights = (around if len(around) else at)[:, 2]
-    gap = float(np.quantile(np.abs(heights - foot), 0.25))
-    off = max(0.0, gap - 0.02) / 0.03
+    off = max(0.0, _rank(np.abs(heights - foot), 0.25) - 0.02) / 0.03
     score = 0.99 * np.exp(-(off**2)) * min(1.0, 0.55 + shown) * min(1.0, cover + 0.2)
-    return float(np.quantile(heights, 0.75)), float(score)
+    return _rank(heights, 0.75), float(score)
+
+
+def _cover(a: Solid, edge: Float, b: Solid) -> float:
+    """Share of a that is over b, as far as an outline of b reaches."""
+    if b.kind in ("thing", "flat") and 0.5 * a.width < b.width and b.high[2] < _foot(a) + ABOVE:
+        # What is under the whole of another shows at its rim only.
+        below = float(within(b.spread, a.outline, 0.01).mean())
+        if below >= COVER:
+            return below
+    return float(within(a.spread, edge, _unseen(a, b)).mean())
+
+
+def _rank(values: Float, share: float) -> float:
+    """The value that so large a share of others is below."""
+    k = int(share * (len(values) - 1))
+    return float(np.partition(values, k)[k])
 
 
 def stacked(a: Solid, b: Solid) -> bool:
@@ -138,7 +151,7 @@ def stacked(a: Solid, b: Solid) -> bool:
     # Of the lower one perhaps no more than an edge is seen.
     lower, upper = (b, a) if _higher(a, b) else (a, b)
     on_top = upper.low[2] > lower.high[2] - 0.01
-    return bool(on_top and within(lower.cells, upper.outline, 0.02).mean() > 0.6)
+    return bool(on_top and within(lower.spread, upper.outline, 0.02).mean() > 0.6)
 
 
 def _higher(a: Solid, b: Solid) -> bool:
@@ -168,10 +181,12 @@ def _hides(a: Solid, b: Solid) -> tuple[float, float]:
     heights = heights[heights < foot]
     if not len(heights):
         return 0.0, 0.0
-    height = float(np.percentile(heights, 95))
+    height = _rank(heights, 0.95)
     depth = (foot - height) / max(HIDDEN, float(a.high[2]) - foot)
     most = 1.5 if b.phrase == "floor" else 1.0
-    if depth > most or within(a.cells, b.outline, _unseen(a, b)).mean() < COVER:
+    if a.kind == "support" and b.phrase == "floor":
+        depth = min(depth, most)  # a level surface has legs, seen or not
+    if depth > most or _cover(a, b.outline, b) < COVER:
         return 0.0, 0.0
     return height, 0.9 - 0.25 * depth
 
@@ -182,12 +197,13 @@ def _held(a: Solid, b: Solid) -> float:
         return 0.0
     if not b.low[2] - ABOVE < a.foot < b.high[2] - RIM:
         return 0.0
-    if within(a.cells, b.outline, 0.01).mean() < 0.6 or stacked(a, b):
+    if within(a.spread, b.outline, 0.01).mean() < 0.6 or stacked(a, b):
         return 0.0
     closed = _closed(a, b)
     if b.holds:
         return 0.5 + 0.45 * closed if closed >= 0.5 else 0.0
-    return 0.9 * closed if closed > 0.8 and not _roofed(a, b) else 0.0
+    roomy = b.width > 1.3 * a.width and not _roofed(a, b)
+    return 0.8 if closed == 1 and roomy else 0.0
 
 
 def _closed(a: Solid, b: Solid) -> float:
@@ -206,11 +222,17 @@ def _roofed(a: Solid, b: Solid) -> bool:
 
 def _touches(a: Solid, b: Solid) -> float:
     """Probability that a hangs at an upright face of b."""
+    from scipy.spatial import cKDTree
+
     if a.kind == "support" or (b.kind != "wall" and b.width < 1.5 * a.width):
         return 0.0
     if b.low[2] > a.low[2] or b.high[2] < a.high[2]:
         return 0.0
-    distance, _ = b.tree.query(a.points, distance_upper_bound=TOUCH)
+    near = b.near(a, TOUCH)
+    near = near[(near[:, 2] > a.low[2] - TOUCH) & (near[:, 2] < a.high[2] + TOUCH)]
+    if not len(near):
+        return 0.0
+    distance, _ = cKDTree(near).query(a.points, distance_upper_bound=TOUCH)
     if np.isfinite(distance).mean() < 0.05:
         return 0.0
     return 0.95 if b.kind == "wall" else 0.7

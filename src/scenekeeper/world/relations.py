@@ -75,7 +75,10 @@ def relate(
                 carried[k] = found
     again = pairs[afresh[pairs].any(1)]
     said: list[Said] = [(k, c.how, c.by, c.score) for k, c in carried.items() if afresh[k]]
-    said += [*_over(solids, again, carried), *_neighbours(solids, again, carried)]
+    over = list(_over(solids, again, carried))
+    free = {frozenset((a, b)) for a, _, b, _ in over}
+    beside = (one for one in _neighbours(solids, again, carried) if {one[0], one[2]} not in free)
+    said += [*over, *beside]
     out = [Relation(solids[a].object, how, solids[b].object, p) for a, how, b, p in said]
     out += [r for r in known if not _again(r, number, afresh)]
     return sorted(out, key=lambda r: (r.subject, r.predicate, r.object))
@@ -100,15 +103,18 @@ def candidates(solids: Sequence[Solid]) -> Int:
         for x in range(first[k, 0], last[k, 0] + 1):
             for y in range(first[k, 1], last[k, 1] + 1):
                 cells[x, y].append(k)
-    parts = [np.stack(np.triu_indices(len(ks), 1), 1) for ks in cells.values() if len(ks) > 1]
-    lists = [np.array(ks) for ks in cells.values() if len(ks) > 1]
-    found = [ks[part] for ks, part in zip(lists, parts, strict=True)]
-    found += [np.stack(np.broadcast_arrays(k, np.arange(len(solids))), 1) for k in wide]
-    pairs = np.unique(np.sort(np.concatenate(found), 1), axis=0) if found else np.zeros((0, 2), int)
-    i, j = pairs.T
+    n = len(solids)
+    found = [np.zeros(0, np.int64)]
+    for ks in map(np.array, cells.values()):
+        first_of, second_of = np.triu_indices(len(ks), 1)
+        found.append(ks[first_of] * n + ks[second_of])
+    for k in wide.tolist():
+        others = np.flatnonzero(((low[k] - NEAR <= high) & (low - NEAR <= high[k])).all(1))
+        found.append(np.minimum(others, k) * n + np.maximum(others, k))
+    i, j = np.divmod(np.unique(np.concatenate(found)), n)
     room = np.maximum(NEAR, NEAR_SHARE * np.minimum(width[i], width[j]))[:, None]
     meet = ((low[i] - room <= high[j]) & (low[j] - room <= high[i])).all(1) & (i != j)
-    return np.asarray(pairs[meet], np.int64)
+    return np.stack((i[meet], j[meet]), 1)
 
 
 def _near(pairs: Int) -> dict[int, list[int]]:
@@ -144,31 +150,45 @@ def _again(r: Relation, number: Mapping[int, int], afresh: NDArray[np.bool_]) ->
 
 def _over(solids: Sequence[Solid], pairs: Int, carried: Carriers) -> Iterator[Said]:
     """``under`` and ``above``: of what is over or under the smaller, the nearest."""
-    best: dict[tuple[int, str], tuple[float, int, float]] = {}
+    free: dict[tuple[int, str], list[tuple[float, int, float]]] = defaultdict(list)
+    tied: dict[int, list[int]] = defaultdict(list)
     for i, j in _overlapping(solids, pairs):
         small, large = sorted((i, j), key=lambda k: (len(solids[k].cells), k))
-        hangs = small in carried and carried[small].how == "attached to"
-        for how, (clear, share) in (
-            ("under", _roof(solids[small], solids[large])),
-            ("above", _ground(solids[small], solids[large], hangs)),
-        ):
-            if share < OVER:
-                continue
-            if (small, how) not in best or clear < best[small, how][0]:
-                best[small, how] = clear, large, share
-    for (small, how), (_, large, share) in best.items():
-        if how == "above" and small in carried and carried[small].how != "attached to":
-            continue  # what carries it is between
-        if _together(solids, carried, small, large) or _is_ground(solids[large], large, carried):
-            continue
-        if share >= OVER:
+        if _together(solids, carried, small, large):
+            tied[small].append(large)
+        elif not _is_ground(solids[large], large, carried):
+            for how, clear, share in _ways_over(solids, carried, small, large):
+                free[small, how].append((clear, large, share))
+    for (small, how), found in free.items():
+        clear, large, share = min(found)
+        # What carries it, or stands beside it on that, may be between: the board of a shelf.
+        others = (_ways_over(solids, carried, small, k) for k in tied[small])
+        if all(way != how or c > clear for ways in others for way, c, _ in ways):
             yield small, how, large, float(min(0.95, 0.3 + 0.65 * share))
+
+
+def _ways_over(
+    solids: Sequence[Solid], carried: Carriers, small: int, large: int
+) -> Iterator[tuple[str, float, float]]:
+    """How the smaller is over or under the larger, with metres between, and by what share."""
+    a, b = solids[small], solids[large]
+    if within(a.spread, b.outline, 0.02 + HANGS).mean() < OVER:
+        return
+    clear, share = _roof(a, b)
+    if share >= OVER:
+        yield "under", clear, share
+    hangs = small in carried and carried[small].how == "attached to"
+    if small in carried and not hangs:
+        return  # what carries it is between
+    clear, share = _ground(a, b, hangs)
+    if share >= OVER:
+        yield "above", clear, share
 
 
 def _overlapping(solids: Sequence[Solid], pairs: Int) -> Iterator[tuple[int, int]]:
     """Pairs of which the boxes, seen from above, nearly share half of the smaller."""
     low, high = (np.array([getattr(s, side)[:2] for s in solids]) for side in ("low", "high"))
-    low, high = low - HANGS / 2, high + HANGS / 2
+    low, high = low - HANGS, high + HANGS
     i, j = pairs.T
     both = np.clip(np.minimum(high[i], high[j]) - np.maximum(low[i], low[j]), 0, None).prod(1)
     area = (high - low).prod(1)
@@ -200,7 +220,7 @@ def _ground(a: Solid, b: Solid, hangs: bool) -> tuple[float, float]:
 
 
 def _cover(a: Solid, points: Float, moved: Float | float = 0.0) -> float:
-    return float(within(a.cells + moved, outline(points[:, :2]), 0.02).mean())
+    return float(within(a.spread + moved, outline(points[:, :2]), 0.02).mean())
 
 
 def _together(solids: Sequence[Solid], carried: Carriers, a: int, b: int) -> bool:

@@ -8,13 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from scipy.spatial import cKDTree
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -27,7 +23,7 @@ WAYS = np.stack((np.cos(_TURNS), np.sin(_TURNS)))
 """``float64 [2, 32]`` unit vectors all around; the opposite of each is 16 further on."""
 
 _CONTAINERS = (
-    "bag barrel basin basket bathtub bin bowl box bucket can carton case container crate cup"
+    "bag barrel basin basket bathtub bin bowl box bucket case container crate cup"
     " dishwasher drawer drum hamper jar jug mug oven pan pot sink suitcase toolbox tray tub vase"
     " wastebasket"
 )
@@ -111,10 +107,11 @@ class Solid:
     @property
     def holds(self) -> bool | None:
         """Whether others are in it (``True``) or on it by its class; ``None`` = not known."""
-        noun = self.phrase.lower().rpartition(" ")[2]
+        phrase = self.phrase.lower()
+        noun = phrase.rpartition(" ")[2]
         if noun in OPEN:
             return False
-        return True if noun in CONTAINERS else None
+        return True if noun in CONTAINERS or phrase == "trash can" else None
 
     def near(self, other: Solid, metres: float) -> Float:
         """Its points ``[M, 3]`` that are over the box around another, or so far beside it."""
@@ -127,15 +124,27 @@ class Solid:
     @cached_property
     def around(self) -> Int:
         """Numbers ``int64 [K]``, ascending, of its cells and those up to two beside them."""
-        steps = np.mgrid[-2:3, -2:3].reshape(2, -1).T
-        return np.unique(_number(cells_of(self.points)[:, None] + steps).reshape(-1))
+        cells = np.floor(self.cells / CELL).astype(np.int64)
+        first = cells.min(0) - 2
+        grid = np.zeros(cells.max(0) - first + 3, np.bool_)
+        grid[tuple((cells - first).T)] = True
+        for _ in range(2):
+            grid[1:] |= grid[:-1].copy()
+            grid[:-1] |= grid[1:].copy()
+            grid[:, 1:] |= grid[:, :-1].copy()
+            grid[:, :-1] |= grid[:, 1:].copy()
+        return _number(np.argwhere(grid) + first)
+
+    def is_around(self, points: Float) -> NDArray[np.bool_]:
+        """``bool [N]``: over its cells or up to two beside them."""
+        number = numbers_of(points)
+        at = np.minimum(np.searchsorted(self.around, number), len(self.around) - 1)
+        return np.asarray(self.around[at] == number)
 
     @cached_property
-    def tree(self) -> cKDTree:
-        """Its points, to be asked for the nearest."""
-        from scipy.spatial import cKDTree
-
-        return cKDTree(self.points)
+    def spread(self) -> Float:
+        """At most about 64 of its cells, evenly: enough to say what share of it is where."""
+        return self.cells[:: max(1, len(self.cells) // 64)]
 
 
 def cells_of(points: Float) -> Int:

@@ -86,7 +86,7 @@ def _seen(a: Solid, b: Solid, eye: Float, frame: str) -> Relation | None:
         return None
     forth = (to_a + to_b) / max(float(np.linalg.norm(to_a + to_b)), 1e-9)
     right = np.array([forth[1], -forth[0]])
-    aside = _apart(a, b, right, (to_a - to_b) @ right)
+    aside = _apart(a, b, right, float((to_a - to_b) @ right))
     deep = _apart(a, b, forth, float(np.linalg.norm(to_a) - np.linalg.norm(to_b)))
     if max(abs(aside), abs(deep)) < 1e-3:
         return None
@@ -97,7 +97,7 @@ def _seen(a: Solid, b: Solid, eye: Float, frame: str) -> Relation | None:
     score = 1 / (1 + np.exp(-(abs(by) - 0.3) / _SOFT)) * (0.5 + 0.5 * lead)
     if score < 0.3:
         return None
-    return Relation(a.object, words[by > 0], b.object, float(score), frame=frame)
+    return Relation(a.object, words[int(by > 0)], b.object, float(score), frame=frame)
 
 
 def _apart(a: Solid, b: Solid, way: Float, offset: float) -> float:
