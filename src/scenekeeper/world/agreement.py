@@ -18,13 +18,13 @@ from scenekeeper.voxels import touching, voxel_keys
 
 Float = NDArray[np.float64]
 
-SPACING = 0.03
+SPACING = 0.04
 """Metres between the points that are compared; finer costs time and adds depth noise."""
 
 SEEN = 0.25
 """Metres; a point in or beside a cell of this size that holds points was in the other's view."""
 
-_NEIGHBOURS = 24
+_NEIGHBOURS = 20
 _CURVED = 0.1
 _CELL = 0.1
 _LAYER = 0.2
@@ -108,6 +108,28 @@ def fit(target: Cloud, source: Cloud, T_target_source: Float, reach: float) -> F
     close = np.isfinite(distance)
     curved = shared & source.structure
     return Fit(_share(shared), _share(close[shared]), _share(close[curved]))
+
+
+def both_ways(target: Cloud, source: Cloud, T_target_source: Float, reach: float) -> Fit:
+    """Both surfaces on each other: the smaller one's overlap, shares weighed by what each saw."""
+    a = fit(target, source, T_target_source, reach)
+    b = fit(source, target, invert(T_target_source), reach)
+    total = max(a.overlap + b.overlap, 1e-9)
+
+    def mean(x: float, y: float) -> float:
+        return (x * a.overlap + y * b.overlap) / total
+
+    overlap = max(a.overlap, b.overlap)
+    return Fit(overlap, mean(a.inliers, b.inliers), mean(a.structure, b.structure))
+
+
+def sketched(target: Cloud, source: Cloud, T_target_source: Float, reach: float) -> float:
+    """Share of a tenth of the smaller cloud's points that lie on the other; quick."""
+    onto, points = target, transform(T_target_source, source.points[::10])
+    if len(target) < len(source):
+        onto, points = source, transform(invert(T_target_source), target.points[::10])
+    distance, _ = onto.tree.query(points, distance_upper_bound=reach)
+    return float(np.isfinite(distance).mean())
 
 
 def _share(flags: NDArray[np.bool_]) -> float:
@@ -208,19 +230,3 @@ def _layered(points: Float, layers: int, shape: tuple[int, ...]) -> NDArray[np.f
     grid[(points[:, 2] / _LAYER).astype(np.int64), x, y] = 1
     cells = np.maximum(grid.sum((1, 2), keepdims=True), 1)
     return np.asarray(grid / np.sqrt(cells), np.float32)
-
-
-def both_ways(target: Cloud, source: Cloud, T: Float, reach: float) -> tuple[Fit, Fit]:
-    """The fit of ``source`` on ``target`` and of ``target`` on ``source``."""
-    return fit(target, source, T, reach), fit(source, target, invert(T), reach)
-
-
-def weighed(a: Fit, b: Fit) -> Fit:
-    """Both ways in one: the smaller cloud's overlap, and shares weighed by what each way saw."""
-    total = max(a.overlap + b.overlap, 1e-9)
-
-    def mean(x: float, y: float) -> float:
-        return (x * a.overlap + y * b.overlap) / total
-
-    overlap = max(a.overlap, b.overlap)
-    return Fit(overlap, mean(a.inliers, b.inliers), mean(a.structure, b.structure))

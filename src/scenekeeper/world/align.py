@@ -11,13 +11,34 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenekeeper.geometry import invert, transform
-from scenekeeper.world.agreement import Cloud, Fit, both_ways, level, pose_std, rivals, thinned, weighed
+from scenekeeper.world.agreement import (
+    Cloud,
+    Fit,
+    both_ways,
+    level,
+    rivals,
+    sketched,
+    thinned,
+)
+from scenekeeper.world.refine import (
+    ICP_SPACING,
+    REACH,
+    Refined,
+    Target,
+    checked,
+    icp,
+    left_over,
+    prepared,
+    refine,
+)
+
+__all__ = ["AlignConfig", "Alignment", "Refined", "Target", "align", "refine"]
 
 Float = NDArray[np.float64]
 How = Literal["same frame", "relocated", "refused", "unavailable"]
@@ -28,7 +49,6 @@ REMEDY = "pip install 'scenekeeper[reloc]'"
 
 _FEWEST = 300
 _SEARCH = 0.3
-_ICP_SPACING = 0.05
 _SKETCH_SPACING = 0.1
 _WORTH = 0.4
 _UNKNOWN = (float("inf"), float("inf"))
@@ -51,9 +71,9 @@ class AlignConfig:
         resolutions: voxel sizes of global registration, in the order in which they are tried.
     """
 
-    reach: float = 0.04
+    reach: float = REACH
     min_overlap: float = 0.6
-    min_score: float = 0.66
+    min_score: float = 0.64
     max_rival: float = 0.85
     max_tilt: float = np.radians(3.0)
     max_std: float = 0.03
@@ -83,35 +103,6 @@ class Alignment:
     reason: str
 
 
-class Refined(NamedTuple):
-    """A refined pose ``T [4, 4]``, the share of points on the map, and position and rotation std."""
-
-    T: Float
-    inliers: float
-    std: tuple[float, float]
-
-
-@dataclass(frozen=True, eq=False)
-class Target:
-    """A map that many scans are laid onto: described once.
-
-    Attributes:
-        cloud: what scans are compared with.
-        points: the points in small_gicp's own form, with covariances.
-        tree: its k-d tree of them.
-    """
-
-    cloud: Cloud
-    points: Any
-    tree: Any
-
-    @classmethod
-    def of(cls, map_points: NDArray[Any]) -> Target:
-        """Prepare points ``[N, 3]`` in metres; needs small_gicp."""
-        cloud = Cloud.of(map_points)
-        return cls(cloud, *_prepared(thinned(cloud.points, _ICP_SPACING)))
-
-
 def align(
     map_points: NDArray[Any],
     session_points: NDArray[Any],
@@ -123,7 +114,8 @@ def align(
 ) -> Alignment:
     """Lay a session onto the map, or refuse to.
 
-    Equal arguments give equal answers.
+    Repeated calls agree to better than a millimetre, not to the last bit: threads of kiss-matcher
+    race, and the refinement forgets most of it.
 
     Args:
         map_points: ``[N, 3]`` surface voxels, metres, map frame.
@@ -140,8 +132,8 @@ def align(
     """
     config = config or AlignConfig()
     task = _Task(
-        _checked(map_points, "map_points"),
-        _checked(session_points, "session_points"),
+        checked(map_points, "map_points"),
+        checked(session_points, "session_points"),
         _direction(up_map, "up_map"),
         _direction(up_session, "up_session"),
         veto,
@@ -157,34 +149,8 @@ def align(
         if tried[-1].problem is None:
             break
     best = max(tried, key=lambda judged: judged.rank)
-    for proposal in rivals(task.map, task.session, best.T, task.up):
-        tried.append(_judge(task, proposal))
+    tried += [_judge(task, other) for other in rivals(task.map, task.session, best.T, task.up)]
     return _answer(task, tried)
-
-
-def refine(
-    map_points: NDArray[Any] | Target,
-    scan_points: NDArray[Any],
-    T_guess: Float,
-    search: float = 0.1,
-) -> Refined:
-    """Lay one scan onto the map from a good guess; for every frame, so nothing is gated.
-
-    Args:
-        map_points: a prepared map, or ``[N, 3]`` metres.
-        scan_points: ``[M, 3]`` metres, scan frame.
-        T_guess: ``T_map_scan [4, 4]``.
-        search: metres within which points are paired.
-
-    Returns:
-        The pose, the share of scan points within :attr:`AlignConfig.reach` of the map, and the
-        pose's standard deviations.
-    """
-    target = map_points if isinstance(map_points, Target) else Target.of(map_points)
-    scan = thinned(_checked(scan_points, "scan_points"), _ICP_SPACING)
-    T = _icp(target, _prepared(scan)[0], T_guess, search)
-    inliers, std = _left_over(target.cloud, scan, T, AlignConfig().reach)
-    return Refined(T, inliers, std)
 
 
 # --- one attempt ----------------------------------------------------------------------------------
@@ -224,20 +190,16 @@ class _Task:
 
     @cached_property
     def target(self) -> Target:
-        return Target(self.map, *_prepared(thinned(self.map.points, _ICP_SPACING)))
+        return Target(self.map, *prepared(thinned(self.map.points, ICP_SPACING)))
 
     @cached_property
     def source(self) -> Any:
-        return _prepared(thinned(self.session.points, _ICP_SPACING))[0]
+        return prepared(thinned(self.session.points, ICP_SPACING))[0]
 
     @cached_property
-    def sketch(self) -> Float:
+    def sketch(self) -> Any:
         """A few points of the session, to try poses quickly."""
-        return thinned(self.session.points, _SKETCH_SPACING)
-
-    @cached_property
-    def sketch_source(self) -> Any:
-        return _prepared(self.sketch)[0]
+        return prepared(thinned(self.session.points, _SKETCH_SPACING))[0]
 
     @cached_property
     def up(self) -> Float:
@@ -276,37 +238,31 @@ def _proposals(task: _Task) -> Iterator[Float]:
         return
     from kiss_matcher import KISSMatcher, KISSMatcherConfig
 
-    clouds = [thinned(c.points, _ICP_SPACING).astype(np.float32) for c in (task.session, task.map)]
+    clouds = [thinned(c.points, ICP_SPACING).astype(np.float32) for c in (task.session, task.map)]
     for size in task.config.resolutions:
         matcher = KISSMatcher(KISSMatcherConfig(size, use_quatro=task.upright))
         found = matcher.estimate(*clouds)
-        T = np.eye(4)
-        T[:3, :3] = np.asarray(found.rotation)
-        T[:3, 3] = np.asarray(found.translation).ravel()
-        if np.isfinite(T).all():
+        R, t = np.asarray(found.rotation), np.asarray(found.translation).ravel()
+        if np.isfinite(R).all() and np.isfinite(t).all() and np.linalg.det(R) > 0.5:
+            T = np.eye(4)
+            T[:3, :3], T[:3, 3] = R, t
             yield T
 
 
 def _judge(task: _Task, proposal: Float) -> _Judged:
-    T = proposal
+    """Refine a proposal and say what speaks against it; hopeless ones quickly."""
+    reach, T, std = task.config.reach, proposal, _UNKNOWN
     if task.equipped:
-        T = _settled(task, proposal)
-    shared = weighed(*both_ways(task.map, task.session, T, task.config.reach))
-    _, std = _left_over(task.map, task.session.points, T, task.config.reach)
-    metres, radians = _apart(task, T, task.T_local_map @ invert(task.T_local_session))
+        T = icp(task.target, task.sketch, proposal, _SEARCH)
+    share = sketched(task.map, task.session, T, 2 * reach)
+    shared = Fit(1.0, share, share)
+    if share >= _WORTH:
+        T = icp(task.target, task.source, T, _SEARCH / 3) if task.equipped else T
+        shared = both_ways(task.map, task.session, T, reach)
+        _, std = left_over(task.map, task.session.points, T, reach)
+    metres, radians = _apart(T, task.T_local_map @ invert(task.T_local_session))
     same = metres < _SEARCH and radians < task.config.max_tilt
     return _Judged(T, shared, std, same, _problem(task, T, shared, std))
-
-
-def _settled(task: _Task, proposal: Float) -> Float:
-    """The proposal refined; thoroughly only where that may lead somewhere."""
-    T = _icp(task.target, task.sketch_source, proposal, _SEARCH)
-    distance, _ = task.map.tree.query(
-        transform(T, task.sketch), distance_upper_bound=2 * task.config.reach
-    )
-    if np.isfinite(distance).mean() < _WORTH:
-        return T
-    return _icp(task.target, task.source, T, _SEARCH / 3)
 
 
 def _problem(task: _Task, T: Float, shared: Fit, std: tuple[float, float]) -> str | None:
@@ -344,50 +300,7 @@ def _answer(task: _Task, tried: list[_Judged]) -> Alignment:
     return Alignment(T, inliers, False, best.std, "refused", f"Not placed on the map: {problem}.")
 
 
-# --- small_gicp -----------------------------------------------------------------------------------
-
-
-def _prepared(points: Float) -> tuple[Any, Any]:
-    """Points with covariances, and their tree."""
-    import small_gicp
-
-    cloud = small_gicp.PointCloud(points)
-    tree = small_gicp.KdTree(cloud)
-    small_gicp.estimate_normals_covariances(cloud, tree, num_neighbors=20, num_threads=1)
-    return cloud, tree
-
-
-def _icp(target: Target, source: Any, T: Float, search: float) -> Float:
-    """Refine a pose, pairing points within ``search`` metres."""
-    import small_gicp
-
-    found = small_gicp.align(
-        target.points,
-        source,
-        target.tree,
-        T,
-        registration_type="GICP",
-        max_correspondence_distance=search,
-        num_threads=1,
-        max_iterations=30,
-    )
-    return np.asarray(found.T_target_source, np.float64)
-
-
 # --- parts ----------------------------------------------------------------------------------------
-
-
-def _left_over(
-    target: Cloud, points: Float, T: Float, reach: float
-) -> tuple[float, tuple[float, float]]:
-    """Share of points within reach of the target, and the pose's standard deviations."""
-    placed = transform(T, points)
-    distance, at = target.tree.query(placed, distance_upper_bound=reach)
-    close = np.isfinite(distance)
-    placed, partner = placed[close], at[close]
-    normals = target.normals[partner]
-    residuals = ((placed - target.points[partner]) * normals).sum(1)
-    return float(close.mean()), pose_std(placed, normals, residuals)
 
 
 def _about_middle(points: Float, up: Float | None) -> Float:
@@ -406,7 +319,7 @@ def _commonest(normals: Float) -> Float:
     return np.asarray(sample[int(np.argmax(votes))], np.float64)
 
 
-def _apart(task: _Task, a: Float, b: Float) -> tuple[float, float]:
+def _apart(a: Float, b: Float) -> tuple[float, float]:
     """How differently two poses place the session: metres at its middle, and radians."""
     turn = a[:3, :3].T @ b[:3, :3]
     angle = np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1))
@@ -414,15 +327,8 @@ def _apart(task: _Task, a: Float, b: Float) -> tuple[float, float]:
 
 
 def _clearly_apart(task: _Task, a: Float, b: Float) -> bool:
-    metres, radians = _apart(task, a, b)
+    metres, radians = _apart(a, b)
     return metres > 2 * _SEARCH or radians > 5 * task.config.max_tilt
-
-
-def _checked(points: NDArray[Any], name: str) -> Float:
-    points = np.asarray(points, np.float64)
-    if points.ndim != 2 or points.shape[1] != 3 or not np.isfinite(points).all():
-        raise ValueError(f"{name} must be finite and [N, 3], not {points.shape}")
-    return points
 
 
 def _direction(up: NDArray[Any] | None, name: str) -> Float | None:
