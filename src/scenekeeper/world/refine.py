@@ -119,6 +119,11 @@ def left_over(
 
 
 def checked(points: NDArray[Any], name: str) -> Float:
+    """Points as ``float64 [N, 3]``.
+
+    Raises:
+        ValueError: another shape, or not finite.
+    """
     points = np.asarray(points, np.float64)
     if points.ndim != 2 or points.shape[1] != 3 or not np.isfinite(points).all():
         raise ValueError(f"{name} must be finite and [N, 3], not {points.shape}")
