@@ -66,7 +66,8 @@ class Settler:
 
         Args:
             points: ``[P, 3]`` of what the frame sees, structure included, metres, camera frame.
-            T_world_camera: as recorded.
+            T_world_camera: as recorded; returned as it is where too few points are given, or too
+                few of them find their surface, as after a jump.
         """
         c = self._config
         scan, _ = self._gicp.preprocess_points(
@@ -98,6 +99,8 @@ class Settler:
         if not found.converged or found.num_inliers < c.overlap * scan.size():
             return told
         shift = told[:3, 3] - T[:3, 3]
+        if np.linalg.norm(shift) > c.reach:  # farther than a point looks: that is another place
+            return told
         turn = Rotation.from_matrix(T[:3, :3].T @ told[:3, :3]).as_rotvec()
         off = np.array([shift @ shift, turn @ turn]) / 3
         self._told += (off - self._told) / c.memory
