@@ -45,7 +45,8 @@ def points(T: Float, rng: np.random.Generator) -> NDArray[np.float32]:
     hits = cast(ROOM, CAMERA, T, pixels)
     z = hits.depth * (1 + rng.normal(0, 0.002, len(hits.depth)))
     rays = np.linalg.inv(CAMERA.intrinsics) @ np.vstack((pixels, np.ones(len(z))))
-    return (rays * z)[:, np.isfinite(z)].T.astype(np.float32)
+    hit = np.isfinite(z)
+    return (rays[:, hit] * z[hit]).T.astype(np.float32)
 
 
 def noisy(T: Float, rng: np.random.Generator, metres: float, degrees: float) -> Float:
