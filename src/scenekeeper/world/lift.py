@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from scenekeeper.world.table import HALF, MASK, first_slot, pack
+from scenekeeper.world.table import HALF, MASK, REACH, first_slot, pack
 
 Float32 = NDArray[np.float32]
 Int = NDArray[np.int64]
@@ -56,25 +56,65 @@ def lift(
 ) -> Lifted:
     """Lift masks into space.
 
+    Pixels without depth, that is 0, not finite, negative or beyond ``max_depth``, are left out, and
+    so is what of a mask lies outside the picture. What nothing is left of has no points.
+
     Args:
         depth: ``float32 [H, W]`` metres, 0 = unknown.
-        intrinsics: ``float64 [3, 3]``.
+        intrinsics: ``float64 [3, 3]``, without skew.
         masks: M of ``bool [h, w]``, each of the pixels inside its place.
-        places: ``[M, 4]`` x0, y0, x1, y1 of each mask, inside the picture.
+        places: ``[M, 4]`` x0, y0, x1, y1 of each mask; its size is that of its mask.
         cell: edge of the cells that points are averaged over, metres.
         max_depth: farther depth is not used, metres.
         stride: of the pixels that are looked at, along rows and columns.
+
+    Raises:
+        ValueError: depth is no picture, a mask and its place differ in size, a number is not
+            positive, or the view is too wide for cells so small.
     """
+    depth, K = np.ascontiguousarray(depth, np.float32), np.asarray(intrinsics, np.float64)
     places = np.asarray(places, np.int64).reshape(-1, 4)
-    flat = [np.ascontiguousarray(m).reshape(-1) for m in masks]
-    bits = np.concatenate([np.zeros(0, np.bool_), *flat])
-    first = np.concatenate(([0], np.cumsum([len(f) for f in flat], dtype=np.int64)))
-    K = np.asarray(intrinsics, np.float64)
-    key, total, count, start = _cells(depth, K, bits, first, places, cell, max_depth, stride)
+    flat = [np.ascontiguousarray(m, np.bool_) for m in masks]
+    _check(depth, K, flat, places, cell, max_depth, stride)
+    bits = np.concatenate([np.zeros(0, np.bool_), *(m.reshape(-1) for m in flat)])
+    first = np.concatenate(([0], np.cumsum([m.size for m in flat], dtype=np.int64)))
+    looked = [-(-m.shape[0] // stride) * -(-m.shape[1] // stride) for m in flat]
+    space = np.array([sum(looked), max(looked, default=0)])
+    key, total, count, start = _cells(
+        depth, K, bits, first, places, cell, max_depth, stride, space[0], space[1]
+    )
     kept = _largest(key, count, start)
     before = np.concatenate(([0], np.cumsum(kept)))
     point = (total[kept] / count[kept, None]).astype(np.float32)
     return Lifted(point, count[kept], before[start].astype(np.int64))
+
+
+def _check(
+    depth: Float32,
+    K: NDArray[np.float64],
+    masks: Sequence[NDArray[np.bool_]],
+    places: Int,
+    cell: float,
+    max_depth: float,
+    stride: int,
+) -> None:
+    if depth.ndim != 2:
+        raise ValueError(f"depth must be one picture [H, W], not {depth.shape}")
+    if not (0 < cell < np.inf and 0 < max_depth < np.inf and stride >= 1):
+        raise ValueError("cell, max_depth and stride must be positive and finite")
+    if len(masks) != len(places):
+        raise ValueError(f"{len(masks)} masks have {len(places)} places")
+    for m, (mask, (x0, y0, x1, y1)) in enumerate(zip(masks, places.tolist(), strict=True)):
+        if mask.shape != (y1 - y0, x1 - x0):
+            size = f"{y1 - y0}x{x1 - x0}"
+            raise ValueError(f"mask {m} is {mask.shape}, its place {size} (height x width)")
+    center, far = np.abs(K[:2, 2]), np.array(depth.shape[::-1])
+    wide = float(((center + far) / K[[0, 1], [0, 1]]).max(initial=1.0))
+    if wide * max_depth > REACH * cell:
+        raise ValueError(
+            f"cells of {cell} m reach {REACH * cell:.0f} m from the camera, which sees"
+            f" {wide * max_depth:.0f} m wide; take larger cells or a smaller max_depth"
+        )
 
 
 @njit(cache=True)
@@ -87,15 +127,11 @@ def _room(most):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _cells(depth, K, bits, first, places, cell, max_depth, stride):  # type: ignore[no-untyped-def]
+def _cells(depth, K, bits, first, places, cell, max_depth, stride, space, most):  # type: ignore[no-untyped-def]
     n_masks = len(places)
     height, width = depth.shape
-    most = 0
-    for m in range(n_masks):
-        most = max(most, first[m + 1] - first[m])
-    room = _room(most // (stride * stride) + 1)
+    room = _room(most)
     table, row, stamp = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
-    space = len(bits) // (stride * stride) + 2 * n_masks * (height + width) // stride + 16
     key, count = np.empty(space, np.int64), np.empty(space, np.int32)
     total = np.empty((space, 3))
     start = np.zeros(n_masks + 1, np.int64)
@@ -104,9 +140,11 @@ def _cells(depth, K, bits, first, places, cell, max_depth, stride):  # type: ign
         x0, y0, x1, y1 = places[m]
         start[m] = n
         for v in range(y0, min(y1, height), stride):
+            if v < 0:
+                continue
             line = first[m] + (v - y0) * (x1 - x0) - x0
             for u in range(x0, min(x1, width), stride):
-                if not bits[line + u]:
+                if u < 0 or not bits[line + u]:
                     continue
                 z = depth[v, u]
                 if not 0 < z <= max_depth:

@@ -19,11 +19,16 @@ from scenekeeper.schema import Camera
 from scenekeeper.voxels import sampling, voxel_keys
 from scenekeeper.world.lift import Lifted, lift
 from scenekeeper.world.settle import Settler, available
+from scenekeeper.world.table import REACH
 from scenekeeper.world.votes import Votes
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 Int = NDArray[np.int64]
+
+_WHOLE = 0.2
+"""What it counts, among objects that fit, how much of the object a detection covers: a thing that
+was taken for part of another lies on both, and is all of one of them."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +70,9 @@ class Seen:
     """One frame's detections.
 
     Attributes:
-        t_ns: capture time.
+        t_ns: capture time. Frames count in the order they come, whatever their times.
         camera: with intrinsics.
-        T_world_camera: ``float64 [4, 4]``.
+        T_world_camera: ``float64 [4, 4]``, at most 13 km from the origin with cells of 2.5 cm.
         depth: ``float32 [H, W]`` metres, 0 = unknown.
         masks: M of ``bool [h, w]``.
         places: ``int [M, 4]`` where each mask lies: x0, y0, x1, y1.
@@ -136,12 +141,23 @@ class Mapper:
     def observe(self, seen: Seen) -> Int:
         """Take in a frame; object of each detection ``int64 [M]``, -1 = too little of it is seen.
 
+        A pose that jumps, as at a loop closure, is believed: what is seen from there on lies where
+        the new poses put it, and what was seen before stays where it was.
+
         Raises:
-            ValueError: the camera has no intrinsics.
+            ValueError: the camera has no intrinsics, depth is of another size, there is no pose or
+                it is none, or masks, places, looks and tracks do not fit each other. The map is
+                then as it was.
         """
-        if seen.camera.intrinsics is None:
-            raise ValueError(f"camera {seen.camera.name!r} has no intrinsics")
-        c, K = self.config, np.asarray(seen.camera.intrinsics, np.float64)
+        camera, c = seen.camera, self.config
+        if camera.intrinsics is None:
+            raise ValueError(f"camera {camera.name!r} has no intrinsics")
+        if np.shape(seen.depth) != (camera.height, camera.width):
+            raise ValueError(
+                f"camera {camera.name!r}: depth of {np.shape(seen.depth)} is not of its size"
+                f" ({camera.height}, {camera.width}); register depth to the picture first"
+            )
+        T, K = self._pose(seen.T_world_camera), np.asarray(camera.intrinsics, np.float64)
         lifted = lift(
             seen.depth,
             K,
@@ -151,7 +167,7 @@ class Mapper:
             max_depth=c.max_depth,
             stride=sampling(seen.camera.width, c.across),
         )
-        T = seen.T_world_camera
+        self._check(lifted, seen.look, seen.track)
         if self._settle is not None:
             T = self._settle(_scan(seen.depth, K, c.max_depth), T)
         return self.place(lifted, T, seen.look, seen.track)
@@ -164,8 +180,9 @@ class Mapper:
         track: Int | None = None,
     ) -> Int:
         """Take in detections that are lifted already (see :meth:`observe`)."""
-        c = self.config
-        key = voxel_keys(geometry.transform(T_world_camera, lifted.point), c.cell)
+        c, T = self.config, self._pose(T_world_camera)
+        self._check(lifted, look, track)
+        key = voxel_keys(geometry.transform(T, lifted.point), c.cell)
         cells = np.diff(lifted.start)
         centred = self._looks.centred(look)
         det, obj, shared = self.votes.overlaps(key, lifted.start)
@@ -178,7 +195,9 @@ class Mapper:
         score = share + self._looks.likeness(centred, det, obj, c.likeness)
         if track is not None:
             score = score + c.same_track * self._tracked(track, det, obj)
-        objects = _one_to_one(len(lifted), det, obj, score, c.accept)
+        good = score >= c.accept
+        rank = score + _WHOLE * np.minimum(part[near], 1)
+        objects = _one_to_one(len(lifted), det[good], obj[good], rank[good])
         self._note_doubles(*double, objects)
         self._born(objects, cells, det, obj, share)
         self.votes.add(key, lifted.start, objects)
@@ -191,6 +210,25 @@ class Mapper:
         self._merge()
         self._frame += 1
         return objects
+
+    def _pose(self, T_world_camera: Float | None) -> Float:
+        if T_world_camera is None:
+            raise ValueError("a frame without a pose cannot be placed; leave it out")
+        T = np.asarray(T_world_camera, np.float64)
+        geometry.pose_vector(T)  # raises where it is no pose
+        far = float(np.abs(T[:3, 3]).max())
+        if far > 2 * REACH * self.config.cell:
+            raise ValueError(
+                f"a camera {far:.0f} m from the origin is off the map, which ends at"
+                f" {2 * REACH * self.config.cell:.0f} m; give poses relative to a place nearby"
+            )
+        return T
+
+    def _check(self, lifted: Lifted, look: Float32 | None, track: Int | None) -> None:
+        if track is not None and np.shape(track) != (len(lifted),):
+            raise ValueError(f"{len(lifted)} detections have tracks {np.shape(track)}")
+        if look is not None:
+            self._looks.check(np.asarray(look), len(lifted))
 
     def _tracked(self, track: Int, det: Int, obj: Int) -> Float:
         """1 where a detection's track was this object before, -1 where it was another."""
@@ -245,6 +283,15 @@ class _Looks:
         self._sum = np.zeros((0, 0), np.float32)
         self._n = np.zeros(0, np.int64)
 
+    def check(self, look: Float32, n: int) -> None:
+        """Raise where these are not looks of n detections."""
+        if look.ndim != 2 or len(look) != n:
+            raise ValueError(f"looks of {n} detections must be [{n}, E], not {look.shape}")
+        if n and self._common is not None and look.shape[1] != len(self._common):
+            raise ValueError(f"looks are {look.shape[1]} long, were {len(self._common)} before")
+        if not np.isfinite(look).all():
+            raise ValueError("a look is not finite; give looks of none where some are not known")
+
     def centred(self, look: Float32 | None) -> Float32 | None:
         """Unit vectors without what is common so far."""
         if look is None or not len(look):
@@ -297,11 +344,10 @@ class _Looks:
         self._sum, self._n = total, count
 
 
-def _one_to_one(n: int, det: Int, obj: Int, score: Float, accept: float) -> Int:
+def _one_to_one(n: int, det: Int, obj: Int, rank: Float) -> Int:
     """Objects of detections, best pairs first; no object has two detections in one frame."""
     out, taken = np.full(n, -1, np.int64), set[int]()
-    good = np.flatnonzero(score >= accept)
-    for k in good[np.argsort(-score[good], kind="stable")].tolist():
+    for k in np.argsort(-rank, kind="stable").tolist():
         d, o = int(det[k]), int(obj[k])
         if out[d] < 0 and o not in taken:
             out[d] = o

@@ -43,6 +43,12 @@ class SettleConfig:
     memory: float = 20.0
 
 
+T_MAP_WORLD = np.eye(4)
+"""Floors and walls lie along the world's axes. Were the map's voxels so too, a surface between two
+layers of them would be in either, as noise has it, and poses would settle at one of two places."""
+T_MAP_WORLD[:3, :3] = Rotation.from_rotvec([0.4, 0.3, 0.5]).as_matrix()
+
+
 def available() -> bool:
     """Whether the library that settles poses is installed."""
     return find_spec("small_gicp") is not None
@@ -66,7 +72,8 @@ class Settler:
 
         Args:
             points: ``[P, 3]`` of what the frame sees, structure included, metres, camera frame.
-            T_world_camera: as recorded.
+            T_world_camera: as recorded; returned as it is where too few points are given, or too
+                few of them find their surface, as after a jump.
         """
         c = self._config
         scan, _ = self._gicp.preprocess_points(
@@ -80,7 +87,7 @@ class Settler:
         T = T_world_camera
         if not self._empty:
             T = self._settled(scan, T_world_camera)
-        self._map.insert(scan, T)
+        self._map.insert(scan, T_MAP_WORLD @ T)
         self._empty = False
         return T
 
@@ -89,15 +96,17 @@ class Settler:
         found = self._gicp.align(
             self._map,
             scan,
-            init_T_target_source=told,
+            init_T_target_source=T_MAP_WORLD @ told,
             max_correspondence_distance=c.reach,
             num_threads=1,
             max_iterations=20,
         )
-        T = np.asarray(found.T_target_source)
+        T = T_MAP_WORLD.T @ found.T_target_source
         if not found.converged or found.num_inliers < c.overlap * scan.size():
             return told
         shift = told[:3, 3] - T[:3, 3]
+        if np.linalg.norm(shift) > c.reach:  # farther than a point looks: that is another place
+            return told
         turn = Rotation.from_matrix(T[:3, :3].T @ told[:3, :3]).as_rotvec()
         off = np.array([shift @ shift, turn @ turn]) / 3
         self._told += (off - self._told) / c.memory

@@ -15,28 +15,37 @@ from scenekeeper.world.table import first_slot
 Int = NDArray[np.int64]
 
 SLOTS = 4
-"""Objects that one cell can have votes of; the weakest gives way (space saving, Metwally 2005)."""
+"""Objects that one cell can have votes of; a newcomer wears the weakest down (as in Misra and
+Gries, 1982)."""
 
 FULL = 0.5
 """Share of the table that may be taken before it grows."""
 
-_NOBODY = -1
+MOST = np.iinfo(np.int32).max
+"""Votes that one object can have in a cell; more are not counted."""
+
+_FREE = -1
 
 
 class Votes:
     """The table. Keys are those of :func:`scenekeeper.voxels.voxel_keys`.
 
+    Args:
+        room: cells that it has slots for at first, a power of two.
+
     Attributes:
         alias: ``int64 [K]`` the object that each object now is part of; itself, if of none.
-        size: ``int64 [K]`` cells in which each has or had a vote.
+        size: ``int64 [K]`` cells in which each has votes; one that several of its parts have votes
+            in counts for each of them.
     """
 
     def __init__(self, room: int = 1 << 16) -> None:
-        self._key = np.zeros(room, np.int64)
-        self._used = np.zeros(room, np.bool_)
-        self._object = np.full((room, SLOTS), _NOBODY, np.int32)
-        self._count = np.zeros((room, SLOTS), np.int32)
+        if room < 1 or room & (room - 1):
+            raise ValueError(f"a table has a power of two of slots, not {room}")
+        self._key = np.full(room, _FREE, np.int64)
+        self._vote = np.zeros((room, SLOTS, 2), np.int32)  # object, count; a count of 0 ends them
         self._filled = 0
+        self._scratch = np.full((0, 2), -1, np.int64)
         self.alias = np.zeros(0, np.int64)
         self.size = np.zeros(0, np.int64)
 
@@ -47,7 +56,7 @@ class Votes:
     @property
     def nbytes(self) -> int:
         """Bytes of the table."""
-        return sum(a.nbytes for a in (self._key, self._used, self._object, self._count))
+        return self._key.nbytes + self._vote.nbytes
 
     def born(self, n: int) -> Int:
         """Ids of n new objects."""
@@ -58,17 +67,17 @@ class Votes:
 
     def join(self, loser: int, winner: int) -> None:
         """From now on every vote for one object counts for another; no cell is touched."""
-        self.alias[self.resolve(np.array([loser]))] = winner
-        self.size[winner] += self.size[loser]
+        loser, winner = int(self.alias[loser]), int(self.alias[winner])
+        if loser != winner:
+            self.alias[self.alias == loser] = winner  # flat: one look-up resolves, however often
+            self.size[winner] += self.size[loser]
 
     def resolve(self, objects: Int) -> Int:
         """What objects are now, after all that was joined; -1 stays."""
-        out = np.asarray(objects, np.int64).copy()
-        while True:
-            nearer = np.where(out >= 0, self.alias[out] if len(self.alias) else out, out)
-            if (nearer == out).all():
-                return out
-            out = nearer
+        out = np.array(objects, np.int64)
+        known = out >= 0
+        out[known] = self.alias[out[known]]
+        return out
 
     def overlaps(self, key: Int, start: Int) -> tuple[Int, Int, Int]:
         """How many cells of each detection lie on, or right beside, cells of each object.
@@ -80,86 +89,63 @@ class Votes:
         Returns:
             ``(detection, object, cells)`` of every pair that shares cells.
         """
-        found = _overlaps(
-            key, start, self._key, self._used, self._object, self.alias, len(self.alias)
-        )
+        if len(self._scratch) < len(self.alias):
+            self._scratch = np.full((2 * len(self.alias), 2), -1, np.int64)
+        found = _overlaps(key, start, self._key, self._vote, self.alias, self._scratch)
         return found[0], found[1], found[2]
 
     def add(self, key: Int, start: Int, objects: Int) -> None:
         """Vote: the cells of detection m are of ``objects[m]``; -1 = of nobody."""
         while self._filled + len(key) > FULL * len(self._key):
-            self._grow()
-        self._filled = _add(
-            key,
-            start,
-            objects,
-            self._key,
-            self._used,
-            self._object,
-            self._count,
-            self.alias,
-            self.size,
-            self._filled,
-        )
+            self._key, self._vote = _moved(self._key, self._vote, 2 * len(self._key))
+        self._filled += _add(key, start, objects, self._key, self._vote, self.alias, self.size)
 
     def owners(self) -> tuple[Int, Int, NDArray[np.int32]]:
         """Every cell with the object that has most votes there: keys ascending, objects, votes."""
-        rows = np.flatnonzero(self._used)
+        rows = np.flatnonzero(self._key != _FREE)
         rows = rows[np.argsort(self._key[rows])]
-        return (
-            self._key[rows],
-            self.resolve(self._object[rows, 0].astype(np.int64)),
-            self._count[rows, 0],
-        )
+        objects, votes = _most(self._vote[rows], self.alias)
+        return self._key[rows], objects, votes
 
     def all_votes(self) -> tuple[Int, Int, NDArray[np.int32]]:
-        """Every vote: keys, objects, counts."""
-        rows, slots = np.nonzero(self._object >= 0)
-        objects = self.resolve(self._object[rows, slots].astype(np.int64))
-        return self._key[rows], objects, self._count[rows, slots]
-
-    def _grow(self) -> None:
-        self._key, self._used, self._object, self._count = _moved(
-            self._key, self._used, self._object, self._count, 2 * len(self._key)
-        )
+        """Every vote: keys, objects, counts. One that was joined may stand twice in a cell."""
+        rows, slots = np.nonzero(self._vote[..., 1])
+        objects, counts = self._vote[rows, slots].T
+        return self._key[rows], self.alias[objects], counts
 
 
 @njit(inline="always")
-def _slot(table, used, key):  # type: ignore[no-untyped-def]
+def _slot(table, key):  # type: ignore[no-untyped-def]
     """The slot that holds a key, or the free one where it belongs."""
     s = first_slot(key, len(table))
-    while used[s] and table[s] != key:
+    while table[s] != _FREE and table[s] != key:
         s = (s + 1) & (len(table) - 1)
     return s
 
 
-@njit(inline="always")
-def _now(alias, o):  # type: ignore[no-untyped-def]
-    while alias[o] != o:
-        o = alias[o]
-    return o
-
-
 @njit(cache=True, nogil=True)
-def _overlaps(key, start, table, used, object_, alias, n_objects):  # type: ignore[no-untyped-def]
-    """One pass over cells; an object's row in the answer is found by what it was last put at."""
+def _overlaps(key, start, table, vote, alias, scratch):  # type: ignore[no-untyped-def]
+    """One pass over cells; an object's row in the answer is found by what it was last put at.
+
+    ``scratch`` holds -1 for every object, before and after.
+    """
     steps = np.array([0, 1 << 42, -(1 << 42), 1 << 21, -(1 << 21), 1, -1], np.int64)
     room = 256
     det, obj = np.empty(room, np.int64), np.empty(room, np.int64)
     shared = np.empty(room, np.int64)
-    at, last = np.full(n_objects, -1, np.int64), np.full(n_objects, -1, np.int64)
+    at, last = scratch[:, 0], scratch[:, 1]
     n = 0
     for m in range(len(start) - 1):
         begin = n
         for q in range(start[m], start[m + 1]):
             for step in steps:
-                s = _slot(table, used, key[q] + step)
-                if not used[s]:
+                s = _slot(table, key[q] + step)
+                if table[s] == _FREE:
                     continue
                 for c in range(SLOTS):
-                    if object_[s, c] < 0:
+                    if not vote[s, c, 1]:
                         break
-                    o = _now(alias, object_[s, c])
+                    o = alias[vote[s, c, 0]]
                     r = at[o]
                     if r < begin:
                         if n == room:
@@ -173,6 +159,7 @@ def _overlaps(key, start, table, used, object_, alias, n_objects):  # type: igno
                     if last[o] != q:
                         last[o] = q
                         shared[r] += 1
+    scratch[obj[:n]] = -1
     return det[:n], obj[:n], shared[:n]
 
 
@@ -184,49 +171,67 @@ def _longer(a):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _add(key, start, objects, table, used, object_, count, alias, size, filled):  # type: ignore[no-untyped-def]
+def _add(key, start, objects, table, vote, alias, size):  # type: ignore[no-untyped-def]
+    """Cells that had no vote before."""
+    fresh = 0
     for m in range(len(start) - 1):
-        o = objects[m]
-        if o < 0:
+        if objects[m] < 0:
             continue
+        o = alias[objects[m]]
         for q in range(start[m], start[m + 1]):
-            s = _slot(table, used, key[q])
-            if not used[s]:
-                used[s], table[s] = True, key[q]
-                filled += 1
-            _vote(object_[s], count[s], o, alias, size)
-    return filled
+            s = _slot(table, key[q])
+            if table[s] == _FREE:
+                table[s] = key[q]
+                fresh += 1
+            _vote(vote[s], o, alias, size)
+    return fresh
 
 
-@njit(cache=True, nogil=True)
-def _vote(object_, count, o, alias, size):  # type: ignore[no-untyped-def]
+@njit(inline="always")
+def _vote(cell, o, alias, size):  # type: ignore[no-untyped-def]
     """One more vote in a cell, whose objects stay in falling order of their votes."""
-    for c in range(SLOTS):
-        e = object_[c]
-        if e < 0:
-            object_[c], count[c] = o, 1
-            size[o] += 1
+    c = 0
+    while c < SLOTS and cell[c, 1] and alias[cell[c, 0]] != o:
+        c += 1
+    if c == SLOTS:
+        c -= 1
+        cell[c, 1] -= 1
+        if cell[c, 1]:
             return
-        if _now(alias, e) == o:
-            count[c] += 1
-            while c > 0 and count[c] > count[c - 1]:
-                count[c], count[c - 1] = count[c - 1], count[c]
-                object_[c], object_[c - 1] = object_[c - 1], object_[c]
-                c -= 1
-            return
-    count[SLOTS - 1] -= 1
-    if count[SLOTS - 1] <= 0:
-        object_[SLOTS - 1], count[SLOTS - 1] = o, 1
+        size[alias[cell[c, 0]]] -= 1
+    if not cell[c, 1]:
+        cell[c, 0] = o
         size[o] += 1
+    if cell[c, 1] < MOST:
+        cell[c, 1] += 1
+    while c and cell[c, 1] > cell[c - 1, 1]:
+        for k in range(2):
+            cell[c, k], cell[c - 1, k] = cell[c - 1, k], cell[c, k]
+        c -= 1
 
 
 @njit(cache=True, nogil=True)
-def _moved(table, used, object_, count, room):  # type: ignore[no-untyped-def]
-    key, taken = np.zeros(room, np.int64), np.zeros(room, np.bool_)
-    who, votes = np.full((room, SLOTS), _NOBODY, np.int32), np.zeros((room, SLOTS), np.int32)
+def _most(vote, alias):  # type: ignore[no-untyped-def]
+    """The object with most votes in each cell; those of what was joined count together."""
+    objects, votes = np.empty(len(vote), np.int64), np.zeros(len(vote), np.int32)
+    for i in range(len(vote)):
+        for c in range(SLOTS):
+            o, n = alias[vote[i, c, 0]], np.int64(0)
+            for d in range(c, SLOTS):
+                if vote[i, d, 1] and alias[vote[i, d, 0]] == o:
+                    n += vote[i, d, 1]
+            n = np.int64(min(n, MOST))
+            if n > votes[i]:
+                objects[i], votes[i] = o, n
+    return objects, votes
+
+
+@njit(cache=True, nogil=True)
+def _moved(table, vote, room):  # type: ignore[no-untyped-def]
+    """The same cells in a table of another size."""
+    key, votes = np.full(room, _FREE, np.int64), np.zeros((room, SLOTS, 2), np.int32)
     for i in range(len(table)):
-        if used[i]:
-            s = _slot(key, taken, table[i])
-            taken[s], key[s] = True, table[i]
-            who[s], votes[s] = object_[i], count[i]
-    return key, taken, who, votes
+        if table[i] != _FREE:
+            s = _slot(key, table[i])
+            key[s], votes[s] = table[i], vote[i]
+    return key, votes
