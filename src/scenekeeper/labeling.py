@@ -22,6 +22,7 @@ from scenekeeper.naming import NamingConfig
 from scenekeeper.quality import Quality
 from scenekeeper.recording import Recording, open_recordings
 from scenekeeper.recording.frames import frame_index, read_frames, signal_rows
+from scenekeeper.recording.open import reopen
 from scenekeeper.recording.registration import align, apply_alignment
 from scenekeeper.schema import UNNAMED
 from scenekeeper.segment import Discover, Project, Unite
@@ -223,6 +224,67 @@ def describe_again(dataset: Dataset) -> None:
             dataset.describe_run(table, run, facts)
             dataset.write_segment(rows, table, run, session)
         dataset.set_current(session, {**runs, "captions": run})
+
+
+def build_world(
+    dataset: Dataset,
+    *,
+    workers: int | None = None,
+    progress: engine.Progress | None = None,
+) -> list[LabelReport]:
+    """Make the world of labels that are there, whoever made them, and fuse them by it.
+
+    The labels as they were remain as a run of their own (:func:`raw_instances`). Sessions are taken
+    in order of time.
+
+    Args:
+        dataset: with instances, whose recordings have depth and poses.
+        workers: encoding threads; one per core when absent.
+        progress: is told; nobody when absent.
+
+    Raises:
+        DatasetError: the dataset cannot be written.
+        RecordingError: a recording has gone or changed.
+    """
+    with engine.no_progress() as silent:
+        told = progress or silent
+        sessions = sorted(dataset.sessions(), key=lambda s: _first_t_ns(dataset, s))
+        return [
+            _fuse_session(dataset, s, workers, told)
+            for s in sessions
+            if "instances" in dataset.current(s)
+        ]
+
+
+def raw_instances(dataset: Dataset, session: str) -> str | None:
+    """The run of instances as models saw them, before the world overruled any; ``None`` if no
+    world has."""
+    run = dataset.current(session).get("instances")
+    if run is None:
+        return None
+    found: str | None = dataset.run_facts("instances", run).get("reads", {}).get("instances")
+    return found
+
+
+def _first_t_ns(dataset: Dataset, session: str) -> int:
+    t_ns = dataset.frames(session)["t_ns"]
+    return int(t_ns[0].as_py()) if len(t_ns) else 0
+
+
+def _fuse_session(
+    dataset: Dataset, session: str, workers: int | None, progress: engine.Progress
+) -> LabelReport:
+    runs, info = dataset.current(session), dataset.session(session)
+    pieces = next((t for t in ("tracks", "segments") if t in runs), None)
+    runs["instances"] = raw_instances(dataset, session) or runs["instances"]
+    stages: list[engine.Stage] = [] if "quality" in runs else [Quality()]
+    stages += [Observe(), World(pieces), Reconcile(), Describe(_names(dataset))]
+    aligned = reopen(info.source, session, info.content, info.alignment)
+    done = engine.run(
+        dataset, session, stages, lambda rows: read_frames(aligned, rows), progress, workers, runs
+    )
+    dataset.refresh_views()
+    return _report(dataset, info, done)
 
 
 def _session_name(name: str) -> str:

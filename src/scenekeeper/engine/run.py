@@ -61,6 +61,7 @@ def run(
     decode: Decode,
     progress: Progress,
     workers: int | None = None,
+    there: Mapping[str, str] | None = None,
 ) -> Report:
     """Run stages over a session, in order; what is on disk already is not done again.
 
@@ -75,12 +76,14 @@ def run(
         decode: decodes rows of the session's frame index.
         progress: is told.
         workers: encoding threads; one per core when absent.
+        there: runs of tables that are there already, for stages to read.
 
     Raises:
         DatasetError: the dataset cannot be read or written.
     """
     hold_little()
     work = _Session(dataset, session, decode, progress, workers or os.cpu_count() or 1)
+    work.runs.update(there or {})
     began = time.perf_counter()
     # The engine keeps the cores busy; threads that linear algebra starts would only get in the way.
     with threadpool_limits(1, user_api="blas"), work.open_ledger():

@@ -19,6 +19,7 @@ from scenekeeper.world.existence import (
     ExistenceConfig,
     judge,
     observe,
+    side_of,
 )
 from scenekeeper.world.lift import Lifted
 from scenekeeper.world.mapping import MapConfig, Mapper
@@ -81,6 +82,7 @@ class Tally:
         words: per track and name, how often it was said and the sum of its probabilities.
         views: ``(worth, frame_id, t_ns)`` of the best.
         rgb: samples of its colours.
+        towards: by side that it was seen from, the way to the camera, metres.
     """
 
     frames: int = 0
@@ -90,9 +92,11 @@ class Tally:
     words: dict[tuple[int, str], tuple[int, float]] = field(default_factory=dict)
     views: list[tuple[float, int, int]] = field(default_factory=list)
     rgb: list[NDArray[np.uint8]] = field(default_factory=list)
+    towards: dict[int, Float] = field(default_factory=dict)
 
-    def add(self, shown: Shown, m: int) -> None:
-        """One more frame shows it."""
+    def add(self, shown: Shown, m: int, towards: Float) -> None:
+        """One more frame shows it, from a camera that lies ``towards`` ``[3]`` metres from it."""
+        self.towards.setdefault(int(side_of(towards)[0]), towards)
         if not self.frames:
             self.first_t_ns = shown.t_ns
         self.frames += 1
@@ -123,6 +127,7 @@ class Tally:
             self.words[key] = before[0] + n, before[1] + total
         self.views = sorted(self.views + other.views, key=lambda v: (-v[0], v[1]))[:_VIEWS]
         self.rgb += other.rgb
+        self.towards = {**other.towards, **self.towards}
 
 
 _VIEWS = 32
@@ -161,8 +166,9 @@ class Gathering:
         self._make_room(len(self.mapper.votes.alias))
         for m, o in enumerate(objects.tolist()):
             if o >= 0:
-                self.tallies[o].add(shown, m)
-                self._samples.add(o, geometry.transform(T, shown.points.of(m)))
+                points = geometry.transform(T, shown.points.of(m))
+                self.tallies[o].add(shown, m, T[:3, 3] - points.mean(0))
+                self._samples.add(o, points)
         self._weigh(shown, T, objects)
         self.shown.append((shown.frame_id, T, shown.instance, objects))
 

@@ -252,7 +252,8 @@ class ReconcileJob:
 
     def _is_sure(self, thing: Row) -> bool:
         c = self.config
-        return thing["kind"] == "thing" and thing["score"] >= c.add and thing["frames"] >= c.seen
+        sure: bool = thing["score"] >= c.add and thing["frames"] >= c.seen
+        return sure and thing["kind"] == "thing"
 
     def _share_in_view(self, frame: Frame, T: Float, track: int, mask: NDArray[np.bool_]) -> float:
         """How much of what an object shows from about here is seen; 1 = all of it."""

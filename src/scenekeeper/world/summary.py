@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from scenekeeper import geometry
 from scenekeeper.schema import UNNAMED
 from scenekeeper.voxels import voxel_centers, voxel_keys
+from scenekeeper.world.colors import color_shares
 from scenekeeper.world.evidence import Evidence
 from scenekeeper.world.existence import existence
 from scenekeeper.world.gathering import Gathering, Tally
 from scenekeeper.world.names import Confusion, NamesConfig, Votes, of_words, posterior
+from scenekeeper.world.position import PositionConfig, box_estimate
 from scenekeeper.world.scene import CELL
 
 Float = NDArray[np.float64]
@@ -27,6 +29,8 @@ BEST_VIEWS = 4
 _SECOND = 1_000_000_000
 _MOST_VIEWS = 24
 """Of one track and name; more say nothing new."""
+
+POSITION = PositionConfig()
 
 _SURFACE = 0.05
 """Edge of the voxels that a session's surface is thinned to, metres."""
@@ -73,6 +77,8 @@ def evidence(
         taken.add(track)
         known = told.get(track, Told())
         center, extent, R = _box(voxel_centers(cells, CELL), up)
+        towards = np.array(list(tally.towards.values()))
+        box = box_estimate(center, extent, R, towards, _noise(towards), POSITION)
         colors = np.concatenate([np.zeros((0, 3), np.uint8), *tally.rgb])
         rgb = np.median(colors, 0) if len(colors) else np.full(3, 128)
         out.append(
@@ -81,13 +87,13 @@ def evidence(
                 known.kind,
                 named,
                 float(belief[o]),
-                center,
-                extent,
+                box.center,
+                box.extent,
                 R,
-                np.full(3, 0.02),
+                np.sqrt(np.diag(box.covariance)),
                 np.sort(cells),
                 np.rint(rgb).astype(np.uint8),
-                {},
+                color_shares(colors) if len(colors) else {},
                 known.embedding,
                 tally.frames,
                 tally.first_t_ns,
@@ -97,6 +103,12 @@ def evidence(
         )
         ids.append(o)
     return out, np.array(ids, np.int64)
+
+
+def _noise(towards: Float) -> Float:
+    """Covariance ``[3, 3]`` of a place from poses that are off by the same all session long."""
+    far = float(np.linalg.norm(towards, axis=1).mean())
+    return np.asarray(np.eye(3) * (POSITION.pose_shift**2 + (POSITION.pose_turn * far) ** 2))
 
 
 def surface(points: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
