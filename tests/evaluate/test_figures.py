@@ -242,7 +242,7 @@ def test_relations_have_precision_and_recall_of_each_kind() -> None:
 
 def test_relations_are_judged_from_either_side_and_to_structure() -> None:
     def rel(a: int, how: str, b: int) -> dict[str, Any]:
-        return {"subject": a, "predicate": how, "object": b}
+        return {"subject": a, "predicate": how, "object": b, "frame": ""}
 
     def thing(object: int, phrase: str, kind: str = "thing") -> dict[str, Any]:
         return {"object": object, "phrase": phrase, "kind": kind}

@@ -38,9 +38,8 @@ def relation_rows(tables: Tables, o: Objects) -> Iterator[Row]:
         views = any(r.get("frame") for r in true)
         for r in true:
             if (s, r["subject"]) in known and (s, r["object"]) in known:
-                there[_fact(s, r["subject"], r["predicate"], r["object"], _view(r))] = r[
-                    "predicate"
-                ]
+                fact = _fact(s, r["subject"], r["predicate"], r["object"], _view(r))
+                there[fact] = r["predicate"]
         for r in tables.of_labels("relations", s):
             a, b = (
                 true_id.get((s, r[side]), structure.get(r[side])) for side in ("subject", "object")

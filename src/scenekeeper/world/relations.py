@@ -45,6 +45,7 @@ _BRIDGE = 0.3
 _GRID = 1.0
 _WIDE = 36
 _CARRIED = ("on", "in", "attached to")
+_FREE = ("under", "above")
 
 
 def relate(
@@ -60,8 +61,9 @@ def relate(
     """
     pairs = candidates(solids)
     number = {s.object: k for k, s in enumerate(solids)}
-    known = [r for r in known if r.subject in number and r.object in number]
-    afresh = _afresh(solids, pairs, dirty, known)
+    told = list(known)
+    afresh = _afresh(solids, pairs, dirty, told)
+    known = [r for r in told if r.subject in number and r.object in number]
     near = _near(pairs)
     carried = {
         number[r.subject]: Carried(r.predicate, number[r.object], r.score)  # type: ignore[arg-type]
@@ -73,14 +75,20 @@ def relate(
             found = carrier_of(solids[k], ((j, solids[j]) for j in near.get(k, ())))
             if found is not None:
                 carried[k] = found
-    again = pairs[afresh[pairs].any(1)]
+    # Floors are near everything; what is told of pairs with them are carriers alone.
+    moved = afresh & ~np.array([_is_ground(s, k, carried) for k, s in enumerate(solids)], np.bool_)
+    again = pairs[moved[pairs].any(1)]
+    # What is the nearest above or below a thing depends on all that is above and below it.
+    small = np.zeros(len(solids), np.bool_)
+    small[again] = True
     said: list[Said] = [(k, c.how, c.by, c.score) for k, c in carried.items() if afresh[k]]
-    over = list(_over(solids, again, carried))
-    free = {frozenset((a, b)) for a, _, b, _ in over}
-    beside = (one for one in _neighbours(solids, again, carried) if {one[0], one[2]} not in free)
-    said += [*over, *beside]
-    out = [Relation(solids[a].object, how, solids[b].object, p) for a, how, b, p in said]
-    out += [r for r in known if not _again(r, number, afresh)]
+    over = [one for one in _over(solids, pairs[small[pairs].any(1)], carried) if small[one[0]]]
+    kept = [r for r in known if not _again(r, number, afresh, small, moved)]
+    free = {frozenset((solids[a].object, solids[b].object)) for a, _, b, _ in over}
+    free |= {frozenset((r.subject, r.object)) for r in kept if r.predicate in _FREE}
+    said += [*over, *_neighbours(solids, again, carried)]
+    out = [Relation(solids[a].object, how, solids[b].object, p) for a, how, b, p in said] + kept
+    out = [r for r in out if r.predicate != "next to" or {r.subject, r.object} not in free]
     return sorted(out, key=lambda r: (r.subject, r.predicate, r.object))
 
 
@@ -138,11 +146,18 @@ def _afresh(
     return out
 
 
-def _again(r: Relation, number: Mapping[int, int], afresh: NDArray[np.bool_]) -> bool:
+def _again(
+    r: Relation,
+    number: Mapping[int, int],
+    afresh: NDArray[np.bool_],
+    small: NDArray[np.bool_],
+    moved: NDArray[np.bool_],
+) -> bool:
     """Whether a known relation was looked at again."""
+    a, b = number[r.subject], number[r.object]
     if r.predicate in _CARRIED:
-        return bool(afresh[number[r.subject]])
-    return bool(afresh[number[r.subject]] or afresh[number[r.object]])
+        return bool(afresh[a])
+    return bool(small[a]) if r.predicate in _FREE else bool(moved[a] or moved[b])
 
 
 # --- free of each other ---------------------------------------------------------------------------
