@@ -38,6 +38,13 @@ HERE = looking((0.0, 0.0, 0.6))
 THERE = looking((0.2, 0.4, 0.7))
 
 
+def moved(by: float) -> Float:
+    """The camera farther along x."""
+    T = HERE.copy()
+    T[0, 3] += by
+    return T
+
+
 def box(x: float, y: float, size: float = 0.2) -> Shape:
     return Shape("box", (x, y, 0.0), (size, size, size))
 
@@ -169,14 +176,10 @@ def test_a_track_says_which_of_two_it_is() -> None:
 
 def test_a_thousand_identical_things_keep_their_names() -> None:
     m = mapper()
-    rows = [[box(1.2, -0.6 + 0.3 * k, 0.15) for k in range(5)] for _ in range(200)]
-    look = np.tile(RED, (5, 1))
+    seen = view([box(1.2, -0.6 + 0.3 * k, 0.15) for k in range(5)], look=np.tile(RED, (5, 1)))
     for lap in range(2):
-        for n, row in enumerate(rows):
-            T = HERE.copy()
-            seen = view(row, T, look=look) if n == 0 else seen
-            T[0, 3] += n  # copies of one row, a metre apart
-            got = m.observe(replace(seen, T_world_camera=T))
+        for n in range(200):  # copies of one row, a metre apart
+            got = m.observe(replace(seen, T_world_camera=moved(n)))
             assert got.tolist() == list(range(5 * n, 5 * n + 5)), (lap, n)
     assert len(m.objects) == 1000 and all(e.kind == "born" for e in m.events)
 
@@ -234,12 +237,6 @@ def test_the_same_frames_give_the_same_map() -> None:
     assert watch(one, *frames) == watch(other, *frames)
     for a, b in zip(one.votes.all_votes(), other.votes.all_votes(), strict=True):
         assert np.array_equal(a, b)
-
-
-def moved(by: float) -> Float:
-    T = HERE.copy()
-    T[0, 3] += by
-    return T
 
 
 @pytest.mark.parametrize(

@@ -85,14 +85,9 @@ def test_votes_are_those_of_dictionaries(history: list[Any], asked: list[Any]) -
     detections = [keys(c) for c in asked]
     for _ in range(2):  # asking changes nothing
         found = votes.overlaps(np.concatenate([keys([]), *detections]), starts(detections))
-        got = dict(
-            zip(
-                zip(*map(np.ndarray.tolist, found[:2]), strict=True),
-                found[2].tolist(),
-                strict=False,
-            )
-        )
-        assert got == plain.overlaps(detections)
+        rows = np.stack(found, 1).tolist()
+        assert len(rows) == len(plain.overlaps(detections))
+        assert {(m, o): n for m, o, n in rows} == plain.overlaps(detections)
     assert len(votes) == len(plain.cells)
     key, owner, count = votes.owners()
     assert key.tolist() == sorted(plain.cells)
@@ -202,7 +197,7 @@ def test_what_a_frame_costs_does_not_grow_with_the_objects(
         votes.born(n)
         index = np.stack(np.meshgrid(*[np.arange(4)] * 3), -1).reshape(-1, 3)
         for o in range(n):
-            mine = keys([*index, 10 * (o % 60), 10 * (o // 60), -3])
+            mine = keys(index + np.array((10 * (o % 60), 10 * (o // 60), -3)))
             votes.add(mine, np.array([0, len(mine)]), np.array([o]))
 
         class Counted(np.ndarray[Any, Any]):
@@ -213,7 +208,7 @@ def test_what_a_frame_costs_does_not_grow_with_the_objects(
                 steps += 1
                 return super().__getitem__(at)
 
-        asked = keys([*index, 30, 0, -3])
+        asked = keys(index + np.array((30, 0, -3)))
         found = table._overlaps.py_func(
             asked,
             np.array([0, len(asked)]),

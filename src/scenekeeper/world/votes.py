@@ -220,9 +220,9 @@ def _most(vote, alias):  # type: ignore[no-untyped-def]
             for d in range(c, SLOTS):
                 if vote[i, d, 1] and alias[vote[i, d, 0]] == o:
                     n += vote[i, d, 1]
-            n = min(n, np.int64(MOST))
             if n > votes[i]:
-                objects[i], votes[i] = o, n
+                objects[i] = o
+                votes[i] = n if n < MOST else MOST
     return objects, votes
 
 
