@@ -40,9 +40,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"describe", "engine", "ground", "naming", "quality", "recording", "segment", "world"},
     "doctoring": VOCABULARY,
     "vocabulary": VOCABULARY,
-    "verbs": DATA | {"evaluate", "exchange", "labeling", "recording", "simulate", "vocabulary"},
-    "cli": {"doctoring", "engine", "errors", "evaluate", "labeling", "report", "store", "verbs"},
-    "__init__": {"doctoring", "labeling", "recording", "store", "verbs"},
+    "verbs": DATA
+    | {"evaluate", "exchange", "labeling", "recording", "simulate", "vocabulary", "world"},
+    "world_verbs": DATA
+    | {"engine", "exchange", "ground", "labeling", "report", "vocabulary", "world"},
+    "printing": {"engine", "labeling"},
+    "cli_world": {"errors", "exchange", "printing", "report", "world", "world_verbs"},
+    "cli": {"cli_world", "doctoring", "engine", "errors", "evaluate", "labeling", "printing"}
+    | {"report", "store", "verbs"},
+    "__init__": {"doctoring", "labeling", "recording", "store", "verbs", "world", "world_verbs"},
 }
 HEAVY = {"numpy", "scipy", "pyarrow", "duckdb", "av", "PIL", "mcap", "rosbags", "pycocotools"}
 HEAVY |= {"numba", "onnxruntime"}

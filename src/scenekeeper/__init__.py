@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from scenekeeper.recording import open_recording, open_recordings
     from scenekeeper.store import open_dataset
     from scenekeeper.verbs import convert, demo, export, name, show
+    from scenekeeper.world.recall import open_world
+    from scenekeeper.world_verbs import (
+        world_build,
+        world_diff,
+        world_events,
+        world_export,
+        world_query,
+        world_show,
+    )
 
 __version__ = "0.1.0"
 
@@ -28,7 +37,14 @@ _VERBS = {
     "open_dataset": "scenekeeper.store",
     "open_recording": "scenekeeper.recording",
     "open_recordings": "scenekeeper.recording",
+    "open_world": "scenekeeper.world.recall",
     "show": "scenekeeper.verbs",
+    "world_build": "scenekeeper.world_verbs",
+    "world_diff": "scenekeeper.world_verbs",
+    "world_events": "scenekeeper.world_verbs",
+    "world_export": "scenekeeper.world_verbs",
+    "world_query": "scenekeeper.world_verbs",
+    "world_show": "scenekeeper.world_verbs",
 }
 
 __all__ = [
@@ -42,7 +58,14 @@ __all__ = [
     "open_dataset",
     "open_recording",
     "open_recordings",
+    "open_world",
     "show",
+    "world_build",
+    "world_diff",
+    "world_events",
+    "world_export",
+    "world_query",
+    "world_show",
 ]
 
 

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from scenekeeper import cli_world
+from scenekeeper.printing import (
+    DatasetPath,
+    FormatOptions,
+    Json,
+    Quiet,
+    named_value,
+    open_page,
+    print_json,
+    print_label,
+    print_table,
+    progress_of,
+)
+
 if TYPE_CHECKING:
-    from scenekeeper.engine import Progress
     from scenekeeper.evaluate import Difference, Evaluation
     from scenekeeper.labeling import LabelReport
 
@@ -26,6 +37,7 @@ app = typer.Typer(
     scenekeeper label day1.mcap --into lab.sk         label a recording
     scenekeeper show lab.sk                           what was found
     scenekeeper name lab.sk o7 "white mug"            name a thing in every frame
+    scenekeeper world query lab.sk "the white mug"    where it is, how sure, since when
     scenekeeper export lab.sk coco labels.json        use the labels elsewhere
     scenekeeper simulate test/                        recordings with exact truth
     scenekeeper evaluate lab.sk --truth truth.sk      judge labels by the truth
@@ -36,9 +48,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")]
-DatasetPath = Annotated[Path, typer.Argument(metavar="DATASET", help="A labelled dataset (*.sk).")]
+app.add_typer(cli_world.app, name="world")
+
 Open = Annotated[
     bool | None,
     typer.Option("--open/--no-open", help="Open the report page; by default on a terminal."),
@@ -76,7 +87,7 @@ def label(
     from scenekeeper.store import open_dataset
 
     target = into or Path(Path(recordings[0].partition("#")[0]).resolve().stem + ".sk")
-    with _progress(json, quiet) as progress:
+    with progress_of(json, quiet) as progress:
         reports = labeling.label(
             recordings, target, session=session, workers=workers, progress=progress
         )
@@ -84,7 +95,7 @@ def label(
         page = write_report(open_dataset(target))
     failed = any(r.failures for r in reports)
     if json:
-        _print_json(
+        print_json(
             {
                 "dataset": str(target),
                 "report": str(page),
@@ -93,7 +104,7 @@ def label(
         )
     else:
         _print_labelled(reports, target, page)
-    _open_page(page, open, json)
+    open_page(page, open, json)
     if failed:
         command = shlex.join(["scenekeeper", "label", *recordings, "--into", str(target)])
         print(f"some clips failed; try them again with:  {command}", file=sys.stderr)
@@ -117,11 +128,11 @@ def demo(
     from scenekeeper.report import write_report
     from scenekeeper.store import open_dataset
 
-    with _progress(json, quiet) as progress:
+    with progress_of(json, quiet) as progress:
         done = verbs.demo(folder, seconds, progress)
         page = write_report(open_dataset(done.dataset))
     if json:
-        _print_json(
+        print_json(
             {
                 "recordings": [str(p) for p in done.recordings],
                 "dataset": str(done.dataset),
@@ -130,19 +141,21 @@ def demo(
                 "scores": str(done.page),
                 "sessions": [r.to_dict() for r in done.reports],
                 "changes": list(done.changes),
+                "diff": done.found.to_dict(),
                 "evaluation": done.evaluation.to_dict(),
             }
         )
     else:
         for report in done.reports:
-            _print_label(report)
+            print_label(report)
         print()
         _print_scores(done.evaluation, _HEADLINES)
         print()
-        for change in done.changes:
-            print(change)
+        print(done.found.headline)
+        for change in done.found.changes:
+            print(f"  {change.line}")
         print(f"\nthe scores:    {done.page}\nthe labels:    {page}")
-    _open_page(done.page, open, json)
+    open_page(done.page, open, json)
 
 
 @app.command()
@@ -181,7 +194,7 @@ def simulate(
 
     width, height = _numbers(size, "x", "--size")
     metres, radians = _numbers(pose_noise, ",", "--pose-noise")
-    with _progress(json, quiet) as progress:
+    with progress_of(json, quiet) as progress:
         made = verbs.simulate(
             out,
             rooms,
@@ -198,7 +211,7 @@ def simulate(
             pose_noise=(metres, radians),
         )
     if json:
-        _print_json({"recordings": [str(p) for p in made], "truth": str(out / "truth.sk")})
+        print_json({"recordings": [str(p) for p in made], "truth": str(out / "truth.sk")})
     else:
         where = made[0] if len(made) < rooms * visits else out
         print(f"{rooms * visits} recordings in {where}, the truth about them in {out / 'truth.sk'}")
@@ -248,12 +261,12 @@ def evaluate(
         second = verbs.evaluate(other, truth, vocabulary, groups)
         differences = compare(first, second)
         if json:
-            _print_json([d.to_dict() for d in differences])
+            print_json([d.to_dict() for d in differences])
         else:
             _print_differences(first.labels, second.labels, differences)
         return
     if json:
-        _print_json(first.to_dict())
+        print_json(first.to_dict())
         return
     print(f"{first.labels} against {first.truth}, {first.frames} frames")
     _print_scores(first)
@@ -282,9 +295,9 @@ def show(
         from scenekeeper.store import open_dataset
 
         written = write_report(open_dataset(dataset))
-        _open_page(written, None, json)
+        open_page(written, None, json)
     if json:
-        _print_json(summary.to_dict())
+        print_json(summary.to_dict())
         return
     for row in summary.sessions:
         print(
@@ -294,7 +307,7 @@ def show(
         for note in row["notes"]:
             print(f"  {note}")
     if summary.objects:
-        _table(
+        print_table(
             ("object", "name", "status", "frames", "size cm", "relations"),
             [
                 (
@@ -334,7 +347,7 @@ def name(
         raise typer.BadParameter("give a name, or --clear")
     done = verbs.name(dataset, object, phrase)
     if json:
-        _print_json(done)
+        print_json(done)
     elif phrase is None:
         print(f"o{done['object']} has no name any more")
     else:
@@ -354,10 +367,7 @@ def export(
         Literal["training", "safety"],
         typer.Option(help="For safety, only what a person verified or corrected."),
     ] = "training",
-    option: Annotated[
-        list[str] | None,
-        typer.Option("--option", "-O", metavar="NAME=VALUE", help="An option of the format."),
-    ] = None,
+    option: FormatOptions = None,
     json: Json = False,
 ) -> None:
     """Write the labels in another project's format.
@@ -378,11 +388,11 @@ def export(
         session,
         purpose=purpose,
         things_only=things_only,
-        **dict(map(_named_value, option or [])),
+        **dict(map(named_value, option or [])),
     )
     if json:
         facts = {"path": str(done.path), "frames": done.frames, "instances": done.instances}
-        _print_json({**facts, "notes": list(done.notes)})
+        print_json({**facts, "notes": list(done.notes)})
         return
     print(f"{done.path}: {done.frames} frames, {done.instances} instances")
     for note in done.notes:
@@ -410,12 +420,12 @@ def convert(
     """
     from scenekeeper import verbs
 
-    with _progress(json, quiet) as progress:
+    with progress_of(json, quiet) as progress:
         done = verbs.convert(recording, out, format, say=progress.say)
     size = _size(done.path)
     if json:
         facts = {"path": str(done.path), "bytes": size, "frames": done.frames}
-        _print_json({**facts, "notes": list(done.notes)})
+        print_json({**facts, "notes": list(done.notes)})
         return
     print(f"{done.path}: {size / 1e6:.1f} MB, {done.frames} frames")
     for note in done.notes:
@@ -429,10 +439,10 @@ def doctor(json: Json = False) -> None:
 
     checks = examine()
     if json:
-        _print_json([c.to_dict() for c in checks])
+        print_json([c.to_dict() for c in checks])
         return
     rows = [("ok" if c.ok else "--", c.what, c.found, c.remedy) for c in checks]
-    _table(("", "what", "found", "remedy"), rows)
+    print_table(("", "what", "found", "remedy"), rows)
 
 
 @app.callback(invoke_without_command=True)
@@ -456,39 +466,10 @@ def main() -> None:
         if not isinstance(error, ScenekeeperError):
             raise
         if "--json" in sys.argv:
-            _print_json({"error": str(error)})
+            print_json({"error": str(error)})
         else:
             print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-
-
-@contextmanager
-def _progress(as_json: bool, quiet: bool) -> Iterator[Progress]:
-    from scenekeeper import engine
-
-    if quiet:
-        shown = engine.no_progress()
-    elif as_json:
-        shown = engine.json_progress()
-    else:
-        shown = engine.rich_progress() if sys.stderr.isatty() else engine.plain_progress()
-    try:
-        with shown as progress:
-            yield progress
-    except KeyboardInterrupt:
-        print("stopped; the same command continues from here", file=sys.stderr)
-        raise typer.Exit(130) from None
-
-
-def _named_value(text: str) -> tuple[str, Any]:
-    """``fps=15`` as a name and a value: JSON where it is JSON, else text."""
-    name, given, value = text.partition("=")
-    if not given:
-        raise typer.BadParameter(f"{text!r} is not NAME=VALUE")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
 
 
 def _size(path: Path) -> int:
@@ -497,30 +478,12 @@ def _size(path: Path) -> int:
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=1))
-
-
 def _print_labelled(reports: list[LabelReport], dataset: Path, page: Path) -> None:
     for report in reports:
-        _print_label(report)
+        print_label(report)
     print(f"\nlook at it:    {page}")
     for thing in [r.unnamed for r in reports if r.unnamed is not None][:1]:
         print(f'name a thing:  scenekeeper name {shlex.quote(str(dataset))} o{thing} "white mug"')
-
-
-def _print_label(report: LabelReport) -> None:
-    speed = f", {report.frames_per_second:.1f} frames/s" if report.frames_per_second else ""
-    print(
-        f"{report.session}: {report.frames} frames, {report.instances} instances,"
-        f" {report.tracks} tracks, {report.objects} objects in {report.seconds:.1f} s{speed}"
-    )
-    if not report.done:
-        print("  everything was labelled already")
-    elif report.bottleneck:
-        print(f"  bottleneck: {report.bottleneck}; resumed {report.kept}, did {report.done} pieces")
-    for stage, clip, reason in report.failures:
-        print(f"  failed: clip {clip}, {stage}: {reason.splitlines()[-1]}")
 
 
 _HEADLINES = (
@@ -540,7 +503,7 @@ def _print_scores(evaluation: Evaluation, only: Sequence[str] = ()) -> None:
     for note in evaluation.notes:
         print(f"note: {note}")
     rows = [r for r in evaluation.rows if not only or r.name in only]
-    _table(
+    print_table(
         ("", "figure", "value", "95 % interval", "of"),
         [
             (
@@ -556,7 +519,7 @@ def _print_scores(evaluation: Evaluation, only: Sequence[str] = ()) -> None:
 
 
 def _print_differences(first: str, second: str, rows: Sequence[Difference]) -> None:
-    _table(
+    print_table(
         ("figure", first, second, "difference", "p", ""),
         [
             (
@@ -593,21 +556,6 @@ def _numbers(text: str, between: str, option: str) -> tuple[float, float]:
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not two numbers with {between!r} between") from None
     return a, b
-
-
-def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    cells = [head, *[tuple(str(c) for c in row) for row in rows]]
-    width = [max(len(row[k]) for row in cells) for k in range(len(head))]
-    for row in cells:
-        print("  ".join(c.ljust(w) for c, w in zip(row, width, strict=True)).rstrip())
-
-
-def _open_page(page: Path, wanted: bool | None, as_json: bool) -> None:
-    if wanted is False or (wanted is None and (as_json or not sys.stdout.isatty())):
-        return
-    import webbrowser
-
-    webbrowser.open(page.resolve().as_uri())
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from scenekeeper.schema import UNNAMED
 from scenekeeper.segment import Discover, Project, Unite
 from scenekeeper.store import Dataset, SessionInfo, fingerprint
 from scenekeeper.world import Fuse, FuseConfig, Observe, Reconcile, World
+from scenekeeper.world.difference import told
 
 CLIP_SECONDS = 10.0
 
@@ -51,6 +52,8 @@ class LabelReport:
         unnamed: of the things without a name, the one that most frames show.
         failures: ``[stage, clip, reason]`` of every piece that failed.
         notes: what the user should know about the recording and the labels.
+        changes: of a later visit, what came of comparing it with what was known: a line in all, and
+            one for each change.
     """
 
     session: str
@@ -67,6 +70,7 @@ class LabelReport:
     unnamed: int | None = None
     failures: tuple[tuple[str, int, str], ...] = ()
     notes: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -410,4 +414,5 @@ def _report(dataset: Dataset, info: SessionInfo, done: engine.Report) -> LabelRe
         unnamed[0] if unnamed else None,
         done.failures,
         info.notes,
+        told(dataset, info.name),
     )

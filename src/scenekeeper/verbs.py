@@ -15,6 +15,8 @@ from scenekeeper.labeling import LabelReport, describe_again, label
 from scenekeeper.store import Dataset, ledger, open_dataset
 from scenekeeper.vocabulary import FILE as VOCABULARY
 from scenekeeper.vocabulary import read_vocabulary
+from scenekeeper.world.difference import Difference, difference
+from scenekeeper.world.recall import open_world
 
 if TYPE_CHECKING:
     from scenekeeper.evaluate import Evaluation
@@ -243,7 +245,8 @@ class Demo:
         truth: what is really there.
         reports: of labelling each visit.
         evaluation: the labels, judged by the truth.
-        changes: what somebody did between the visits, one sentence each.
+        changes: what somebody did between the visits, one sentence each; on the page.
+        found: what the labels' world says had changed when the second visit came.
         page: the scores, to look at.
     """
 
@@ -253,6 +256,7 @@ class Demo:
     reports: tuple[LabelReport, ...]
     evaluation: Evaluation
     changes: tuple[str, ...]
+    found: Difference
     page: Path
 
 
@@ -289,8 +293,9 @@ def demo(
     page = write_page(
         evaluation, home / "scores.html", changes, "Two visits to a simulated flat, scored"
     )
+    found = difference(open_world(home / "home.sk"))
     return Demo(
-        tuple(recordings), home / "home.sk", truth, tuple(reports), evaluation, changes, page
+        tuple(recordings), home / "home.sk", truth, tuple(reports), evaluation, changes, found, page
     )
 
 
@@ -336,9 +341,9 @@ def _object_id(dataset: Dataset, wanted: str | int) -> int:
     text = str(wanted).strip()
     digits = text.removeprefix("o")
     if digits.isdigit():
-        found = dataset.sql("SELECT object FROM objects WHERE object = ?", [int(digits)])
+        found = dataset.sql("SELECT DISTINCT object FROM objects WHERE object = ?", [int(digits)])
     else:
-        found = dataset.sql("SELECT object FROM objects WHERE phrase = ?", [text])
+        found = dataset.sql("SELECT DISTINCT object FROM objects WHERE phrase = ?", [text])
     if len(found) == 1:
         return int(found["object"][0].as_py())
     problem = f"{len(found)} objects are called {text!r}" if len(found) else f"no object {text!r}"

@@ -102,11 +102,11 @@ def take_pictures(dataset: Dataset, info: SessionInfo, index: pa.Table, wanted: 
     problem = None
     try:
         recording = reopen(info.source, info.name, info.content, info.alignment)
-        for frame_id, rgb in _pictures(recording, index, shown | best.keys()):
+        for frame_id, rgb in color_pictures(recording, index, shown | best.keys()):
             if frame_id in shown:
                 frames[frame_id] = _base64(_within(_small(rgb), budget))
             for view in best.get(frame_id, ()):
-                crops[view.object] = _base64(_jpeg(crop(rgb, view), QUALITIES[0]))
+                crops[view.object] = _base64(jpeg(crop(rgb, view)))
     except RecordingError as error:
         again = f"scenekeeper show {dataset.path.resolve().name} --page"
         problem = f"{error} Then write this page again: {again}"
@@ -152,7 +152,7 @@ def _outlined(picture: Rgb, mask: NDArray[np.bool_], color: str) -> Rgb:
     return np.asarray(out.clip(0, 255), np.uint8)
 
 
-def _pictures(
+def color_pictures(
     recording: Recording, index: pa.Table, frame_ids: set[int] | Mapping[int, Any]
 ) -> Iterator[tuple[int, Rgb]]:
     """Colour pictures of frames, camera after camera, one in memory at a time."""
@@ -178,13 +178,14 @@ def _within(rgb: Rgb, budget: int) -> bytes:
     """JPEG of the best quality that stays within a number of bytes, or else of the lowest."""
     encoded = b""
     for quality in QUALITIES:
-        encoded = _jpeg(rgb, quality)
+        encoded = jpeg(rgb, quality)
         if len(encoded) <= budget:
             break
     return encoded
 
 
-def _jpeg(rgb: Rgb, quality: int) -> bytes:
+def jpeg(rgb: Rgb, quality: int = QUALITIES[0]) -> bytes:
+    """A picture ``uint8 [H, W, 3]`` as JPEG."""
     pixels = np.ascontiguousarray(rgb)
     return bytes(simplejpeg.encode_jpeg(pixels, quality=quality, colorspace="RGB"))
 
