@@ -224,8 +224,8 @@ def export(
         facts = {"path": str(done.path), "frames": done.frames, "boxes": done.instances}
         print_json({**facts, "notes": list(done.notes)})
         return
-    over = f" in {done.frames} frames" if done.frames else ""
-    print(f"{done.path}: {done.instances} things{over}")
+    what = f"boxes in {done.frames} frames" if done.frames > 1 else "things"
+    print(f"{done.path}: {done.instances} {what}")
     for note in done.notes:
         print(f"  {note}")
 
