@@ -231,6 +231,7 @@ def test_demo_simulates_labels_and_scores_a_home(run: Run, tmp_path: Path) -> No
     assert [s["frames"] for s in told["sessions"]] == [11, 11]
     assert Path(told["report"]).exists() and Path(told["scores"]).exists()
     assert len(told["changes"]) >= 4 and told["evaluation"]["frames"] == 22
+    assert told["diff"]["session"] == told["sessions"][1]["session"]
 
 
 def test_simulated_homes_are_labelled_and_judged(run: Run, tmp_path: Path) -> None:

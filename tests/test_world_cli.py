@@ -239,8 +239,8 @@ def test_a_visit_that_changed_nothing_says_so(run: Run) -> None:
 @pytest.mark.parametrize(
     ("kind", "sentence"),
     [
-        ("moved", "The mug o7 was moved 5.00 m, from on the table at (0.00, 0.00, 1.00) to"),
-        ("taken", "The mug o7 was taken from on the table at (0.00, 0.00, 1.00)"),
+        ("moved", "The mug o7 was moved 5.00 m: it was on the table at (0.00, 0.00, 1.00) and is at ("),
+        ("taken", "The mug o7 was taken; it was on the table at (0.00, 0.00, 1.00)"),
         ("swapped", "The mug o7 was swapped for the cup o9, at (3.00, 4.00, 1.00)"),
         ("added", "The mug o7 is new, at (3.00, 4.00, 1.00)"),
     ],
@@ -255,7 +255,7 @@ def test_labelling_a_second_visit_says_what_it_changed(run: Run, own: Dataset) -
     _, out, _ = run(f"world build {own.path} -q")
     first, second = out.split("home-00014-visit-2: ")
     assert "Since home-00014-visit-1" in second and "is new, " in second
-    assert "Since" not in first
+    assert "since" not in first.lower() and "nothing to compare" not in first
 
 
 def test_events_are_told_of_one_object_or_of_all(run: Run) -> None:

@@ -68,12 +68,12 @@ class Changed:
         now = _where(self.after, self.held_after)
         if self.kind == "moved" and self.before and self.after:
             far = float(np.linalg.norm(np.subtract(self.before, self.after)))
-            return f"The {self.name} was moved {far:.2f} m, from {then} to {now}."
+            return f"The {self.name} was moved {far:.2f} m: it was {then} and is {now}."
         if self.kind == "added":
             return f"The {self.name} is new, {now}."
         if self.kind == "swapped":
             return f"The {self.name} was swapped for the {self.new_name}, {now or then}."
-        return f"The {self.name} was {self.kind} from {then}."
+        return f"The {self.name} was {self.kind}; it was {then}."
 
     @property
     def line(self) -> str:
@@ -186,13 +186,15 @@ def difference(world: WorldView, session: str | None = None) -> Difference:
 def told(dataset: Dataset, session: str) -> tuple[str, ...]:
     """What a later visit changed, as lines for a summary: what came of it, and each change.
 
-    Empty for the first session of all, and for sessions without a place in the world.
+    Empty for the first session of a world, and for sessions without a place in it.
     """
     world = WorldView(dataset)
     places = world.places()
     if len(places) < 2 or session not in {p.session for p in places}:
         return ()
     found = difference(world, session)
+    if found.since is None and found.how != "apart":
+        return ()
     return (found.headline, *(c.line for c in found.changes))
 
 
