@@ -239,7 +239,7 @@ def test_a_visit_that_changed_nothing_says_so(run: Run) -> None:
 @pytest.mark.parametrize(
     ("kind", "sentence"),
     [
-        ("moved", "The mug o7 was moved 5.00 m: it was on the table at (0.00, 0.00, 1.00) and is at ("),
+        ("moved", "The mug o7 was moved 5.00 m: it was on the table at (0.00, 0.00, 1.00)"),
         ("taken", "The mug o7 was taken; it was on the table at (0.00, 0.00, 1.00)"),
         ("swapped", "The mug o7 was swapped for the cup o9, at (3.00, 4.00, 1.00)"),
         ("added", "The mug o7 is new, at (3.00, 4.00, 1.00)"),

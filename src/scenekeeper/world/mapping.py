@@ -307,6 +307,7 @@ class _Looks:
         """Cosine similarity of detections and objects, pair by pair."""
         if centred is None or not len(self._n):
             return np.full(len(det), unknown)
+        self._room(int(obj.max(initial=-1)) + 1, centred.shape[1])
         mean = self._sum[obj]
         length = np.linalg.norm(mean, axis=1)
         cosine = np.einsum("ij,ij->i", centred[det], mean) / np.maximum(length, 1e-6)
