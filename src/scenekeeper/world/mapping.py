@@ -325,7 +325,9 @@ class _Looks:
         if centred is None:
             return
         known = np.flatnonzero(objects >= 0)
-        self._room(int(objects.max(initial=-1)) + 1, centred.shape[1])
+        if not len(known):
+            return
+        self._room(int(objects.max()) + 1, centred.shape[1])
         np.add.at(self._sum, objects[known], centred[known])
         np.add.at(self._n, objects[known], 1)
 

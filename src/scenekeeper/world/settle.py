@@ -77,6 +77,8 @@ class Settler:
                 few of them find their surface, as after a jump.
         """
         c = self._config
+        if len(points) < c.least:
+            return T_world_camera
         scan, _ = self._gicp.preprocess_points(
             np.asarray(points, np.float64),
             downsampling_resolution=c.spacing,
