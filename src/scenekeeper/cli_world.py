@@ -89,8 +89,8 @@ def show(
         print_json({**world_json(shown.scene), "left_out": shown.left_out, **files})
         return
     print(
-        f"{len(shown.scene)} things from {len(shown.scene.sessions)} sessions, as believed"
-        f" {moment(shown.scene.t_ns)}"
+        f"{len(shown.scene)} things as believed {moment(shown.scene.t_ns)},"
+        f" by sessions: {len(shown.scene.sessions)}"
     )
     _print_rich(world_tree(shown.scene) if tree else world_table(shown.scene))
     if shown.left_out:

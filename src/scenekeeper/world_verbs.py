@@ -83,6 +83,8 @@ def world_show(
     scene = whole if everything else _believed(whole, world)
     written: list[Path] = []
     notes: list[str] = []
+    if not whole.things:
+        notes.append("nothing has a place here: that takes recordings with depth and camera poses")
     if html is not None:
         pictures, notes_of_pictures = best_pictures(world.dataset, scene)
         name = world.dataset.path.resolve().name
