@@ -18,7 +18,7 @@ from scenekeeper.world.colors import color_shares
 from scenekeeper.world.evidence import Evidence
 from scenekeeper.world.existence import existence
 from scenekeeper.world.gathering import Gathering, Tally
-from scenekeeper.world.names import Confusion, NamesConfig, Votes, of_words, posterior
+from scenekeeper.world.names import HabitConfig, Said, habitual
 from scenekeeper.world.position import PositionConfig, box_estimate
 from scenekeeper.world.scene import CELL
 
@@ -27,8 +27,6 @@ Int = NDArray[np.int64]
 
 BEST_VIEWS = 4
 _SECOND = 1_000_000_000
-_MOST_VIEWS = 24
-"""Of one track and name; more say nothing new."""
 
 POSITION = PositionConfig()
 
@@ -159,22 +157,19 @@ def _names(tallies: Sequence[Tally]) -> list[dict[str, float]]:
     if not words:
         return [{} for _ in tallies]
     place = {w: k for k, w in enumerate(words)}
-    rows: list[tuple[int, int, int, float]] = []
-    tracks: dict[tuple[int, int], int] = {}
+    heard: dict[tuple[int, int], tuple[int, float]] = {}
     for o, tally in enumerate(tallies):
-        for (track, word), (n, total) in sorted(tally.words.items()):
+        for (_, word), (n, total) in tally.words.items():
             if word != UNNAMED:
-                number = tracks.setdefault((o, track), len(tracks))
-                rows += [(o, number, place[word], total / n)] * min(n, _MOST_VIEWS)
-    if not rows:
-        return [{} for _ in tallies]
-    of, number_of, said = (np.array([r[k] for r in rows], np.int64) for k in range(3))
-    sure = np.clip([r[3] for r in rows], 0.02, 0.98)
-    votes = Votes(of, number_of, of_words(said, Confusion.assumed(len(words)), sure))
-    p = posterior([votes], len(tallies), NamesConfig())
+                before = heard.get((o, place[word]), (0, 0.0))
+                heard[o, place[word]] = before[0] + n, before[1] + total
+    of, word_of = (np.array([key[k] for key in heard], np.int64) for k in range(2))
+    n_of, sum_of = (np.array([v[k] for v in heard.values()], np.float64) for k in range(2))
+    said = Said(of, word_of, n_of, sum_of / n_of)
+    p = habitual(said, len(tallies), len(words), HabitConfig())
     spoken = np.isin(np.arange(len(tallies)), of)
     return [
-        _falling(words, row[:-1]) if heard else {} for row, heard in zip(p, spoken, strict=True)
+        _falling(words, row[:-1]) if told else {} for row, told in zip(p, spoken, strict=True)
     ]
 
 
