@@ -25,6 +25,32 @@ Row = dict[str, Any]
 Place = tuple[int, int, int, int]
 Mask = NDArray[np.bool_]
 
+STRUCTURE = frozenset({"floor", "wall", "ceiling"})
+"""Names of what things stand on and hang from; it is neither removed, redrawn nor added."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What should be seen of an object.
+
+    Attributes:
+        mask: ``bool [h, w]``.
+        place: where it lies: x0, y0, x1, y1.
+    """
+
+    mask: Mask
+    place: Place
+
+    def of(self, whole: Mask) -> Mask:
+        """The same part of a picture."""
+        x0, y0, x1, y1 = self.place
+        return whole[y0:y1, x0:x1]
+
+    def iou(self, whole: Mask) -> float:
+        """With a mask ``bool [H, W]`` of the picture."""
+        shared = int((self.mask & self.of(whole)).sum())
+        return shared / max(int(self.mask.sum()) + int(whole.sum()) - shared, 1)
+
 
 class SessionTables(Protocol):
     """What the stage reads; the engine provides it."""
@@ -56,22 +82,26 @@ class ReconcileConfig:
         remove: instances of objects that are believed in less are removed.
         add: objects that are believed in at least so much are added where they were missed,
         seen: and so many frames show,
-        fits: if at least this share of a typical view of them is in view,
+        fits: if at least this share of their box, as it would lie in the picture, is seen,
         least: and so many pixels,
-        overlap: and no other label covers more of them.
+        overlap: and no more of them is labelled as something else.
         twice: masks of two instances that overlap more are the same thing.
+        redraw: a mask that agrees less (IoU) with what should be seen of its object is replaced,
+        known: if so many frames have shown the object.
         max_depth: farther depth is not used, metres.
         across: about so many pixels of a row are looked at.
     """
 
-    remove: float = 0.3
-    add: float = 0.8
-    seen: int = 3
-    fits: float = 0.5
-    least: int = 150
-    overlap: float = 0.4
+    remove: float = 0.4
+    add: float = 0.5
+    seen: int = 2
+    fits: float = 0.05
+    least: int = 80
+    overlap: float = 0.5
     twice: float = 0.7
-    max_depth: float = 4.0
+    redraw: float = 0.5
+    known: int = 4
+    max_depth: float = 6.0
     across: int = 320
 
 
@@ -87,7 +117,7 @@ class Reconcile:
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
-        return {"version": 1, "config": asdict(self.config)}
+        return {"version": 2, "config": asdict(self.config)}
 
     def open(self, clip: Clip, tables: SessionTables) -> ReconcileJob:
         """Start on a clip; the world is read once per session and shared by its clips."""
@@ -95,7 +125,7 @@ class Reconcile:
         if key not in self._worlds:
             self._worlds.clear()
             objects, sightings = (tables.of_session(t) for t in ("objects", "sightings"))
-            self._worlds[key] = _World.of(objects, sightings)
+            self._worlds[key] = _World.of(objects, sightings, self.config.remove)
         raw: dict[int, list[Row]] = {}
         for row in tables.of_clip("instances", clip).to_pylist():
             raw.setdefault(row["frame_id"], []).append(row)
@@ -121,11 +151,12 @@ class _World:
     track: Mapping[tuple[int, int], int]
 
     @classmethod
-    def of(cls, objects: pa.Table, sightings: pa.Table) -> _World:
+    def of(cls, objects: pa.Table, sightings: pa.Table, least: float) -> _World:
+        """Of objects; what is believed in less than ``least`` has no cells of its own."""
         from scenekeeper.world.expected import Owners
 
         rows = {o["track"]: o for o in objects.to_pylist()}
-        tracks = sorted(rows)
+        tracks = [t for t in sorted(rows) if rows[t]["score"] >= least or _is_structure(rows[t])]
         cells = [np.array(rows[t]["cells"], np.int64) for t in tracks]
         pose, track = {}, {}
         for s in sightings.to_pylist():
@@ -153,9 +184,10 @@ class ReconcileJob:
 
     def encode(self, frame: Frame) -> tuple[list[Row], list[Row]]:
         """One frame's labels, and what was decided."""
-        rows, told = self._judged(self.raw.get(frame.frame_id, []))
-        for track, mask, place in self._missed(frame, rows):
-            added = self._added(frame, track, mask, place)
+        views = self._views(frame)
+        rows, told = self._judged(self.raw.get(frame.frame_id, []), views)
+        for track, view in self._missed(frame, rows, views):
+            added = self._added(frame, track, view)
             rows.append(added)
             told.append(_decision(added, None, "added", "it should be seen and was not proposed"))
         for n, row in enumerate(rows):
@@ -174,59 +206,14 @@ class ReconcileJob:
             "reconciled": pa.Table.from_pylist(self.told, RECONCILED),
         }
 
-    def _judged(self, raw: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-        """Instances that stay, renamed where the world knows better; and why."""
-        kept: list[Row] = []
-        told: list[Row] = []
-        for row in sorted(raw, key=self._belief, reverse=True):
-            number = row["instance"]
-            track = self.world.track.get((row["frame_id"], number), -1)
-            thing = self.world.objects.get(track)
-            if thing is None:
-                kept.append(row)
-                told.append(_decision(row, number, "kept", "it has no place in the world"))
-                continue
-            reason = self._against(row, thing, track, kept)
-            if reason:
-                told.append(_decision(row, number, "removed", reason))
-                continue
-            new = {**row, "track": track, "signals": _signals(row, thing)}
-            action = "confirmed"
-            if thing["phrase"] != row["phrase"] and thing["phrase"] != UNNAMED:
-                action = "renamed"
-                new["phrase"] = thing["phrase"]
-            if thing["p"] is not None:
-                new["p"] = thing["p"]
-            kept.append(new)
-            told.append(_decision(new, number, action, f"the world says {thing['phrase']}"))
-        return kept, told
-
-    def _belief(self, row: Row) -> tuple[float, float]:
-        track = self.world.track.get((row["frame_id"], row["instance"]), -1)
-        thing = self.world.objects.get(track)
-        return (-1.0 if thing is None else float(thing["score"]), float(row["score"]))
-
-    def _against(self, row: Row, thing: Row, track: int, kept: Sequence[Row]) -> str | None:
-        """Why an instance cannot stay, if so."""
-        if thing["score"] < self.config.remove and thing["kind"] in ("thing", "flat"):
-            return f"belief that there is such a thing is {thing['score']:.2f}"
-        for other in kept:
-            if other["track"] == track:
-                return "another label of this frame is the same object"
-            if _overlap(row, other) > self.config.twice:
-                return "a label of a more certain object covers it"
-        return None
-
-    def _missed(
-        self, frame: Frame, rows: Sequence[Row]
-    ) -> list[tuple[int, NDArray[np.bool_], Place]]:
-        """Objects that should be seen and are not labelled, with their masks."""
+    def _views(self, frame: Frame) -> dict[int, View]:
+        """What should be seen of each object, by track; nothing without depth or pose."""
         from scenekeeper.world.expected import expected
 
         T = self.world.pose.get(frame.frame_id)
         if T is None or frame.depth is None or frame.camera.intrinsics is None:
-            return []
-        c, shown = self.config, {r["track"] for r in rows}
+            return {}
+        c = self.config
         seen = expected(
             self.world.owners,
             frame.depth,
@@ -236,27 +223,109 @@ class ReconcileJob:
             max_depth=c.max_depth,
             least=c.least,
         )
+        return {self.world.tracks[n]: View(*found) for n, found in seen.items()}
+
+    def _judged(
+        self, raw: Sequence[Row], views: Mapping[int, View]
+    ) -> tuple[list[Row], list[Row]]:
+        """Instances that stay, renamed and redrawn where the world knows better; and why."""
+        kept: list[Row] = []
+        told: list[Row] = []
+        fit = {r["instance"]: self._fit(r, views) for r in raw}
+        for row in sorted(raw, key=lambda r: self._belief(r, fit[r["instance"]]), reverse=True):
+            number = row["instance"]
+            track = self._track(row)
+            thing = self.world.objects.get(track)
+            if thing is None:
+                kept.append(row)
+                told.append(_decision(row, number, "kept", "it has no place in the world"))
+                continue
+            reason = self._against(row, thing, track, kept)
+            if reason:
+                told.append(_decision(row, number, "removed", reason))
+                continue
+            new, action, reason = self._agreed(row, thing, track, views.get(track), fit[number])
+            kept.append(new)
+            told.append(_decision(new, number, action, reason))
+        return kept, told
+
+    def _track(self, row: Row) -> int:
+        return self.world.track.get((row["frame_id"], row["instance"]), -1)
+
+    def _fit(self, row: Row, views: Mapping[int, View]) -> float:
+        """IoU of an instance's mask with what should be seen of its object; NaN = cannot be said."""
+        view = views.get(self._track(row))
+        if view is None or row["mask"] is None:
+            return np.nan
+        return view.iou(masks.decode(row["mask"], (row["height"], row["width"])))
+
+    def _belief(self, row: Row, fit: float) -> tuple[float, float, float]:
+        thing = self.world.objects.get(self._track(row))
+        sure = -1.0 if thing is None else float(thing["score"])
+        return sure, float(np.nan_to_num(fit)), float(row["score"])
+
+    def _against(self, row: Row, thing: Row, track: int, kept: Sequence[Row]) -> str | None:
+        """Why an instance cannot stay, if so."""
+        if thing["score"] < self.config.remove and not _is_structure(thing):
+            return f"belief that there is such a thing is {thing['score']:.2f}"
+        for other in kept:
+            if other["track"] == track:
+                return "another label of this frame is the same object"
+            if _overlap(row, other) > self.config.twice:
+                return "a label of a more certain object covers it"
+        return None
+
+    def _agreed(
+        self, row: Row, thing: Row, track: int, view: View | None, fit: float
+    ) -> tuple[Row, str, str]:
+        """An instance as the world has it, with what was done and why."""
+        new = {**row, "track": track, "signals": _signals(row, thing)}
+        action, reason = "confirmed", f"the world says {thing['phrase']}"
+        if view is not None and fit < self.config.redraw and self._is_known(thing):
+            new.update(_drawn(view, (row["height"], row["width"])))
+            new["flags"] = [*(row["flags"] or ()), "redrawn"]
+            action, reason = "redrawn", f"its outline and the object's share {fit:.0%}"
+        elif row["mask"] is not None:
+            new["box_xyxy"] = _box(row["mask"], (row["height"], row["width"]))
+        if thing["phrase"] != row["phrase"] and thing["phrase"] != UNNAMED:
+            action, reason = "renamed", f"the world says {thing['phrase']}"
+            new["phrase"] = thing["phrase"]
+        if thing["p"] is not None:
+            new["p"] = thing["p"]
+        return new, action, reason
+
+    def _is_known(self, thing: Row) -> bool:
+        c = self.config
+        known: bool = thing["frames"] >= c.known and thing["score"] >= c.add
+        return known and not _is_structure(thing)
+
+    def _missed(
+        self, frame: Frame, rows: Sequence[Row], views: Mapping[int, View]
+    ) -> list[tuple[int, View]]:
+        """Objects that should be seen and are not labelled."""
+        c, shown = self.config, {r["track"] for r in rows}
+        missing = [t for t in views if t not in shown and self._is_sure(self.world.objects[t])]
+        if not missing:
+            return []
+        T = self.world.pose[frame.frame_id]
         covered = _covered(rows, (frame.camera.height, frame.camera.width))
         out = []
-        for n, (mask, place) in seen.items():
-            track = self.world.tracks[n]
-            if track in shown or not self._is_sure(self.world.objects[track]):
+        for track in missing:
+            view = views[track]
+            free = view.mask & ~view.of(covered)
+            if free.sum() < (1 - c.overlap) * view.mask.sum():
                 continue
-            x0, y0, x1, y1 = place
-            free = mask & ~covered[y0:y1, x0:x1]
-            if free.sum() < (1 - c.overlap) * mask.sum():
-                continue
-            if self._share_in_view(frame, T, track, mask) >= c.fits:
-                out.append((track, mask, place))
+            if self._share_in_view(frame, T, track, view.mask) >= c.fits:
+                out.append((track, view))
         return out
 
     def _is_sure(self, thing: Row) -> bool:
         c = self.config
         sure: bool = thing["score"] >= c.add and thing["frames"] >= c.seen
-        return sure and thing["kind"] == "thing"
+        return sure and not _is_structure(thing)
 
-    def _share_in_view(self, frame: Frame, T: Float, track: int, mask: NDArray[np.bool_]) -> float:
-        """How much of what an object shows from about here is seen; 1 = all of it."""
+    def _share_in_view(self, frame: Frame, T: Float, track: int, mask: Mask) -> float:
+        """How much of an object's box, as it would lie in the picture, is seen."""
         thing = self.world.objects[track]
         K = np.asarray(frame.camera.intrinsics)
         corners = geometry.box_corners(
@@ -265,17 +334,15 @@ class ReconcileJob:
             np.array(thing["R_world_box"]).reshape(3, 3),
         )
         local = geometry.transform(geometry.invert(T), corners)
-        if (local[:, 2] <= 0.1).any():
-            return 0.0
-        pixel = geometry.project(K, local)
-        whole = np.ptp(pixel, 0).prod()
-        return float(mask.sum() / max(0.5 * whole, 1.0))
+        local[:, 2] = np.maximum(local[:, 2], 0.1)
+        whole = np.ptp(geometry.project(K, local), 0).prod()
+        size = frame.camera.height * frame.camera.width
+        return float(mask.sum() / np.clip(whole, 1.0, size))
 
-    def _added(self, frame: Frame, track: int, mask: NDArray[np.bool_], place: Place) -> Row:
+    def _added(self, frame: Frame, track: int, view: View) -> Row:
         thing, size = self.world.objects[track], (frame.camera.height, frame.camera.width)
-        counts = masks.encode_crop(mask, place[:2], size)
-        box = masks.box(counts, size)
-        height, width = size
+        drawn = _drawn(view, size)
+        box, (height, width) = drawn["box_xyxy"], size
         cut = box[0] <= 1 or box[1] <= 1 or box[2] >= width - 1 or box[3] >= height - 1
         return {
             "session": self.clip.session,
@@ -283,11 +350,9 @@ class ReconcileJob:
             "t_ns": frame.t_ns,
             "instance": -1,
             "track": track,
-            "box_xyxy": [float(v) for v in box],
-            "mask": counts,
+            **drawn,
             "height": height,
             "width": width,
-            "area": masks.area(counts),
             "phrase": thing["phrase"],
             "score": float(thing["score"]) * _UNPROPOSED,
             "p": None if thing["p"] is None else float(thing["p"]) * _UNPROPOSED,
@@ -297,9 +362,23 @@ class ReconcileJob:
         }
 
 
-_UNPROPOSED = 0.6
+_UNPROPOSED = 0.85
 """What is left of an object's score where no model proposed it: outlines are the world's, and
 rougher."""
+
+
+def _is_structure(thing: Row) -> bool:
+    return thing["kind"] in ("wall", "support") or thing["phrase"] in STRUCTURE
+
+
+def _drawn(view: View, size: tuple[int, int]) -> Row:
+    """An outline as the columns of an instance."""
+    counts = masks.encode_crop(view.mask, view.place[:2], size)
+    return {"mask": counts, "box_xyxy": _box(counts, size), "area": masks.area(counts)}
+
+
+def _box(counts: bytes, size: tuple[int, int]) -> list[float]:
+    return [float(v) for v in masks.box(counts, size)]
 
 
 def _signals(row: Row, thing: Row) -> list[tuple[str, float]]:
