@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scenekeeper import geometry, masks
-from scenekeeper.schema import INSTANCES, RECONCILED, UNNAMED, Clip, Frame
+from scenekeeper.schema import INSTANCES, RECONCILED, UNNAMED, Camera, Clip, Frame
 from scenekeeper.voxels import sampling
 from scenekeeper.world.scene import CELL
 
@@ -87,7 +87,8 @@ class ReconcileConfig:
         overlap: and no more of them is labelled as something else.
         twice: masks of two instances that overlap more are the same thing.
         redraw: a mask that agrees less (IoU) with what should be seen of its object is replaced,
-        known: if so many frames have shown the object.
+        trust: if the object's other masks agree so often,
+        add_trust: as they must less often for it to be added.
         max_depth: farther depth is not used, metres.
         across: about so many pixels of a row are looked at.
     """
@@ -100,7 +101,8 @@ class ReconcileConfig:
     overlap: float = 0.5
     twice: float = 0.7
     redraw: float = 0.5
-    known: int = 4
+    trust: float = 0.75
+    add_trust: float = 0.5
     max_depth: float = 6.0
     across: int = 320
 
@@ -167,44 +169,86 @@ class _World:
         return cls(rows, tracks, Owners.of(cells, CELL), pose, track)
 
 
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """One frame before anything is decided.
+
+    Attributes:
+        frame_id: its number.
+        t_ns: capture time.
+        camera: what took it.
+        views: what should be seen of each object, by track.
+        fit: by instance, IoU of its mask with what should be seen of its object; NaN = not known.
+    """
+
+    frame_id: int
+    t_ns: int
+    camera: Camera
+    views: Mapping[int, View]
+    fit: Mapping[int, float]
+
+
 @dataclass
 class ReconcileJob:
-    """Makes the labels of a clip's frames agree with the world."""
+    """Makes the labels of a clip's frames agree with the world.
+
+    Frames are looked at one by one; what becomes of them is decided when all were, for only then is
+    it known how far the outlines that the world expects of an object can be trusted.
+    """
 
     clip: Clip
     config: ReconcileConfig
     world: _World
     raw: Mapping[int, list[Row]]
-    kept: list[Row] = field(default_factory=list)
-    told: list[Row] = field(default_factory=list)
+    looked: list[Looked] = field(default_factory=list)
 
     def infer(self, frame: Frame) -> Frame:
         """Nothing to do in order."""
         return frame
 
-    def encode(self, frame: Frame) -> tuple[list[Row], list[Row]]:
-        """One frame's labels, and what was decided."""
+    def encode(self, frame: Frame) -> Looked:
+        """What one frame should show, and how well its labels fit that."""
         views = self._views(frame)
-        rows, told = self._judged(self.raw.get(frame.frame_id, []), views)
-        for track, view in self._missed(frame, rows, views):
-            added = self._added(frame, track, view)
-            rows.append(added)
-            told.append(_decision(added, None, "added", "it should be seen and was not proposed"))
-        for n, row in enumerate(rows):
-            row["instance"] = n
-        return rows, told
+        fit = {r["instance"]: self._fit(r, views) for r in self.raw.get(frame.frame_id, [])}
+        return Looked(frame.frame_id, frame.t_ns, frame.camera, views, fit)
 
-    def collect(self, item: tuple[list[Row], list[Row]]) -> None:
+    def collect(self, item: Looked) -> None:
         """Keep one frame's."""
-        self.kept += item[0]
-        self.told += item[1]
+        self.looked.append(item)
 
     def finish(self) -> Mapping[str, pa.Table]:
         """The clip's labels and decisions."""
+        trust = self._trust()
+        kept: list[Row] = []
+        told: list[Row] = []
+        for frame in self.looked:
+            rows, decisions = self._judged(frame, trust)
+            for track, view in self._missed(frame, rows, trust):
+                added = self._added(frame, track, view, trust[track])
+                rows.append(added)
+                why = "it should be seen and was not proposed"
+                decisions.append(_decision(added, None, "added", why))
+            for n, row in enumerate(rows):
+                row["instance"] = n
+            kept += rows
+            told += decisions
         return {
-            "instances": pa.Table.from_pylist(self.kept, INSTANCES),
-            "reconciled": pa.Table.from_pylist(self.told, RECONCILED),
+            "instances": pa.Table.from_pylist(kept, INSTANCES),
+            "reconciled": pa.Table.from_pylist(told, RECONCILED),
         }
+
+    def _trust(self) -> dict[int, float]:
+        """How probable it is that an object's expected outline is right, by track."""
+        good: dict[int, list[bool]] = {}
+        for frame in self.looked:
+            for number, fit in frame.fit.items():
+                track = self.world.track.get((frame.frame_id, number), -1)
+                if np.isfinite(fit):
+                    good.setdefault(track, []).append(fit >= self.config.redraw)
+        out = dict.fromkeys(self.world.objects, _GOOD / (_GOOD + _BAD))
+        for track, fits in good.items():
+            out[track] = (sum(fits) + _GOOD) / (len(fits) + _GOOD + _BAD)
+        return out
 
     def _views(self, frame: Frame) -> dict[int, View]:
         """What should be seen of each object, by track; nothing without depth or pose."""
@@ -226,25 +270,27 @@ class ReconcileJob:
         return {self.world.tracks[n]: View(*found) for n, found in seen.items()}
 
     def _judged(
-        self, raw: Sequence[Row], views: Mapping[int, View]
+        self, frame: Looked, trust: Mapping[int, float]
     ) -> tuple[list[Row], list[Row]]:
         """Instances that stay, renamed and redrawn where the world knows better; and why."""
         kept: list[Row] = []
         told: list[Row] = []
-        fit = {r["instance"]: self._fit(r, views) for r in raw}
+        fit = frame.fit
+        raw = self.raw.get(frame.frame_id, [])
         for row in sorted(raw, key=lambda r: self._belief(r, fit[r["instance"]]), reverse=True):
             number = row["instance"]
             track = self._track(row)
             thing = self.world.objects.get(track)
             if thing is None:
-                kept.append(row)
+                kept.append(dict(row))
                 told.append(_decision(row, number, "kept", "it has no place in the world"))
                 continue
             reason = self._against(row, thing, track, kept)
             if reason:
                 told.append(_decision(row, number, "removed", reason))
                 continue
-            new, action, reason = self._agreed(row, thing, track, views.get(track), fit[number])
+            view = frame.views.get(track) if trust[track] >= self.config.trust else None
+            new, action, reason = self._agreed(row, thing, track, view, fit[number])
             kept.append(new)
             told.append(_decision(new, number, action, reason))
         return kept, told
@@ -281,7 +327,7 @@ class ReconcileJob:
         """An instance as the world has it, with what was done and why."""
         new = {**row, "track": track, "signals": _signals(row, thing)}
         action, reason = "confirmed", f"the world says {thing['phrase']}"
-        if view is not None and fit < self.config.redraw and self._is_known(thing):
+        if view is not None and fit < self.config.redraw and self._is_sure(thing):
             new.update(_drawn(view, (row["height"], row["width"])))
             new["flags"] = [*(row["flags"] or ()), "redrawn"]
             action, reason = "redrawn", f"its outline and the object's share {fit:.0%}"
@@ -294,24 +340,23 @@ class ReconcileJob:
             new["p"] = thing["p"]
         return new, action, reason
 
-    def _is_known(self, thing: Row) -> bool:
-        c = self.config
-        known: bool = thing["frames"] >= c.known and thing["score"] >= c.add
-        return known and not _is_structure(thing)
-
     def _missed(
-        self, frame: Frame, rows: Sequence[Row], views: Mapping[int, View]
+        self, frame: Looked, rows: Sequence[Row], trust: Mapping[int, float]
     ) -> list[tuple[int, View]]:
         """Objects that should be seen and are not labelled."""
         c, shown = self.config, {r["track"] for r in rows}
-        missing = [t for t in views if t not in shown and self._is_sure(self.world.objects[t])]
+        missing = [
+            t
+            for t in frame.views
+            if t not in shown and trust[t] >= c.add_trust and self._is_sure(self.world.objects[t])
+        ]
         if not missing:
             return []
         T = self.world.pose[frame.frame_id]
         covered = _covered(rows, (frame.camera.height, frame.camera.width))
         out = []
         for track in missing:
-            view = views[track]
+            view = frame.views[track]
             free = view.mask & ~view.of(covered)
             if free.sum() < (1 - c.overlap) * view.mask.sum():
                 continue
@@ -324,7 +369,7 @@ class ReconcileJob:
         sure: bool = thing["score"] >= c.add and thing["frames"] >= c.seen
         return sure and not _is_structure(thing)
 
-    def _share_in_view(self, frame: Frame, T: Float, track: int, mask: Mask) -> float:
+    def _share_in_view(self, frame: Looked, T: Float, track: int, mask: Mask) -> float:
         """How much of an object's box, as it would lie in the picture, is seen."""
         thing = self.world.objects[track]
         K = np.asarray(frame.camera.intrinsics)
@@ -339,7 +384,7 @@ class ReconcileJob:
         size = frame.camera.height * frame.camera.width
         return float(mask.sum() / np.clip(whole, 1.0, size))
 
-    def _added(self, frame: Frame, track: int, view: View) -> Row:
+    def _added(self, frame: Looked, track: int, view: View, trust: float) -> Row:
         thing, size = self.world.objects[track], (frame.camera.height, frame.camera.width)
         drawn = _drawn(view, size)
         box, (height, width) = drawn["box_xyxy"], size
@@ -354,17 +399,16 @@ class ReconcileJob:
             "height": height,
             "width": width,
             "phrase": thing["phrase"],
-            "score": float(thing["score"]) * _UNPROPOSED,
-            "p": None if thing["p"] is None else float(thing["p"]) * _UNPROPOSED,
+            "score": float(thing["score"]) * trust,
+            "p": None if thing["p"] is None else float(thing["p"]) * trust,
             "signals": [("existence", float(thing["score"]))],
             "flags": ["added", *(["truncated"] if cut else [])],
             "status": "auto",
         }
 
 
-_UNPROPOSED = 0.85
-"""What is left of an object's score where no model proposed it: outlines are the world's, and
-rougher."""
+_GOOD, _BAD = 3.0, 1.0
+"""Expected outlines that were right and wrong before any was compared."""
 
 
 def _is_structure(thing: Row) -> bool:
