@@ -222,6 +222,7 @@ class Gathering:
         alive = self.mapper.objects
         near = alive[self._samples.in_view(alive, T, shown.intrinsics, shown.depth.shape)]
         matched = objects[objects >= 0]
+        self._not_gone(matched)
         rows = np.union1d(near, matched)
         if not len(rows):
             return
@@ -243,6 +244,15 @@ class Gathering:
             score,
             self.belief,
         )
+
+
+    def _not_gone(self, matched: Int) -> None:
+        """Objects that are detected again were there when their place seemed empty: that they were
+        not detected then says as much as in any other view, and no more."""
+        e = self.existence
+        again = matched[e.emptied[matched].any(1)]
+        e.missed[again] += e.emptied[again]
+        e.emptied[again] = 0
 
 
 class _Reservoir:

@@ -97,7 +97,7 @@ class ReconcileConfig:
     add: float = 0.5
     seen: int = 2
     fits: float = 0.05
-    least: int = 80
+    least: int = 120
     overlap: float = 0.5
     twice: float = 0.7
     redraw: float = 0.5
