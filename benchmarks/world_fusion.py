@@ -190,6 +190,9 @@ class Believed:
 def fuse(truth: Dataset, out: Path, errors: Errors, seed: int = 1) -> Fused:
     """Spoil the truth, build the world of it, and judge both labelings."""
     dataset = mislabel(truth, out, errors, seed)
+    for session in dataset.sessions():  # what names objects would name their instances, too
+        dataset.set_current(session, {"instances": dataset.current(session)["instances"]})
+    dataset.refresh_views()
     true, raw = of_dataset(truth), of_dataset(dataset)
     raw = replace(raw, name="raw")
     before = judge(raw, true)
