@@ -178,6 +178,7 @@ class Looked:
         t_ns: capture time.
         camera: what took it.
         views: what should be seen of each object, by track.
+        track: by instance, the track that stands for its object; -1 = none.
         fit: by instance, IoU of its mask with what should be seen of its object; NaN = not known.
     """
 
@@ -185,6 +186,7 @@ class Looked:
     t_ns: int
     camera: Camera
     views: Mapping[int, View]
+    track: Mapping[int, int]
     fit: Mapping[int, float]
 
 
@@ -209,8 +211,11 @@ class ReconcileJob:
     def encode(self, frame: Frame) -> Looked:
         """What one frame should show, and how well its labels fit that."""
         views = self._views(frame)
-        fit = {r["instance"]: self._fit(r, views) for r in self.raw.get(frame.frame_id, [])}
-        return Looked(frame.frame_id, frame.t_ns, frame.camera, views, fit)
+        whose = {
+            r["instance"]: self._whose(r, views) for r in self.raw.get(frame.frame_id, [])
+        }
+        track, fit = ({n: of[k] for n, of in whose.items()} for k in range(2))
+        return Looked(frame.frame_id, frame.t_ns, frame.camera, views, track, fit)  # type: ignore[arg-type]
 
     def collect(self, item: Looked) -> None:
         """Keep one frame's."""
@@ -243,6 +248,8 @@ class ReconcileJob:
         for frame in self.looked:
             for number, fit in frame.fit.items():
                 track = self.world.track.get((frame.frame_id, number), -1)
+                if track != frame.track[number]:
+                    fit = 0.0
                 if np.isfinite(fit):
                     good.setdefault(track, []).append(fit >= self.config.redraw)
         out = dict.fromkeys(self.world.objects, _GOOD / (_GOOD + _BAD))
@@ -277,9 +284,9 @@ class ReconcileJob:
         told: list[Row] = []
         fit = frame.fit
         raw = self.raw.get(frame.frame_id, [])
-        for row in sorted(raw, key=lambda r: self._belief(r, fit[r["instance"]]), reverse=True):
+        for row in sorted(raw, key=lambda r: self._belief(frame, r), reverse=True):
             number = row["instance"]
-            track = self._track(row)
+            track = frame.track[number]
             thing = self.world.objects.get(track)
             if thing is None:
                 kept.append(dict(row))
@@ -295,20 +302,29 @@ class ReconcileJob:
             told.append(_decision(new, number, action, reason))
         return kept, told
 
-    def _track(self, row: Row) -> int:
-        return self.world.track.get((row["frame_id"], row["instance"]), -1)
+    def _whose(self, row: Row, views: Mapping[int, View]) -> tuple[int, float]:
+        """Track that stands for an instance's object, and how well its mask fits that (IoU).
 
-    def _fit(self, row: Row, views: Mapping[int, View]) -> float:
-        """IoU of an instance's mask with what should be seen of its object; NaN = cannot be said."""
-        view = views.get(self._track(row))
-        if view is None or row["mask"] is None:
-            return np.nan
-        return view.iou(masks.decode(row["mask"], (row["height"], row["width"])))
+        The map says whose it is, unless its outline is not that object's and is another's.
+        """
+        track = self.world.track.get((row["frame_id"], row["instance"]), -1)
+        if row["mask"] is None or _is_structure(self.world.objects.get(track, _NOTHING)):
+            return track, np.nan
+        mask = masks.decode(row["mask"], (row["height"], row["width"]))
+        fit = views[track].iou(mask) if track in views else np.nan
+        if fit >= self.config.redraw or not views:
+            return track, fit
+        others = {t: v.iou(mask) for t, v in views.items() if self._is_sure(self.world.objects[t])}
+        best = max(others, key=lambda t: others[t], default=track)
+        if others.get(best, 0.0) >= self.config.redraw:
+            return best, others[best]
+        return track, fit
 
-    def _belief(self, row: Row, fit: float) -> tuple[float, float, float]:
-        thing = self.world.objects.get(self._track(row))
+    def _belief(self, frame: Looked, row: Row) -> tuple[float, float, float]:
+        number = row["instance"]
+        thing = self.world.objects.get(frame.track[number])
         sure = -1.0 if thing is None else float(thing["score"])
-        return sure, float(np.nan_to_num(fit)), float(row["score"])
+        return sure, float(np.nan_to_num(frame.fit[number])), float(row["score"])
 
     def _against(self, row: Row, thing: Row, track: int, kept: Sequence[Row]) -> str | None:
         """Why an instance cannot stay, if so."""
@@ -407,6 +423,7 @@ class ReconcileJob:
         }
 
 
+_NOTHING: Row = {"kind": "thing", "phrase": UNNAMED}
 _GOOD, _BAD = 3.0, 1.0
 """Expected outlines that were right and wrong before any was compared."""
 

@@ -28,7 +28,7 @@ Int = NDArray[np.int64]
 BEST_VIEWS = 4
 _SECOND = 1_000_000_000
 
-POSITION = PositionConfig(rounding=0.22)
+POSITION = PositionConfig(rounding=0.33)
 """Masks of models end elsewhere than things do, pictures cut things, other things hide them: faces
 are off by more than those of whole shapes with exact masks. Chosen on simulated homes (seeds 40 to
 43 of ``benchmarks/world_fusion.py``)."""
