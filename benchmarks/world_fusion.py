@@ -281,9 +281,7 @@ _ROW = np.dtype(
 _GHOST, _EXCUSED = -1, -2
 
 
-def _owners(
-    dataset: Dataset, truth: Dataset, session: str, p: Pairing
-) -> dict[int, Counter[int]]:
+def _owners(dataset: Dataset, truth: Dataset, session: str, p: Pairing) -> dict[int, Counter[int]]:
     """By track of an object, how many of its raw instances show which true object."""
     shows = _shows(dataset, session, p)
     out: dict[int, Counter[int]] = {}

@@ -245,7 +245,6 @@ class Gathering:
             self.belief,
         )
 
-
     def _not_gone(self, matched: Int) -> None:
         """Objects that are detected again were there when their place seemed empty: that they were
         not detected then says as much as in any other view, and no more."""

@@ -211,9 +211,7 @@ class ReconcileJob:
     def encode(self, frame: Frame) -> Looked:
         """What one frame should show, and how well its labels fit that."""
         views = self._views(frame)
-        whose = {
-            r["instance"]: self._whose(r, views) for r in self.raw.get(frame.frame_id, [])
-        }
+        whose = {r["instance"]: self._whose(r, views) for r in self.raw.get(frame.frame_id, [])}
         track, fit = ({n: of[k] for n, of in whose.items()} for k in range(2))
         return Looked(frame.frame_id, frame.t_ns, frame.camera, views, track, fit)  # type: ignore[arg-type]
 
@@ -276,9 +274,7 @@ class ReconcileJob:
         )
         return {self.world.tracks[n]: View(*found) for n, found in seen.items()}
 
-    def _judged(
-        self, frame: Looked, trust: Mapping[int, float]
-    ) -> tuple[list[Row], list[Row]]:
+    def _judged(self, frame: Looked, trust: Mapping[int, float]) -> tuple[list[Row], list[Row]]:
         """Instances that stay, renamed and redrawn where the world knows better; and why."""
         kept: list[Row] = []
         told: list[Row] = []

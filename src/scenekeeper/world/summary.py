@@ -196,9 +196,7 @@ def _names(tallies: Sequence[Tally]) -> list[dict[str, float]]:
     said = Said(of, word_of, n_of, sum_of / n_of)
     p = habitual(said, len(tallies), len(words), HabitConfig())
     spoken = np.isin(np.arange(len(tallies)), of)
-    return [
-        _falling(words, row[:-1]) if told else {} for row, told in zip(p, spoken, strict=True)
-    ]
+    return [_falling(words, row[:-1]) if told else {} for row, told in zip(p, spoken, strict=True)]
 
 
 def _falling(words: Sequence[str], p: Float) -> dict[str, float]:
