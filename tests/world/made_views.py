@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from scenekeeper import geometry, masks
 from scenekeeper.schema import INSTANCES, OBJECTS, SIGHTINGS, Camera, Clip, Frame
 from scenekeeper.voxels import voxel_keys
+from scenekeeper.world.gathering import Shown
+from scenekeeper.world.lift import Lifted
 from scenekeeper.world.scene import CELL
 
 WIDTH, HEIGHT = 160, 120
@@ -138,3 +140,33 @@ class MadeTables:
 
     def with_labels(self, labels: list[dict[str, Any]]) -> MadeTables:
         return replace(self, labels=labels)
+
+
+def shown(
+    frame_id: int,
+    boxes: dict[int, Box],
+    surface: NDArray[np.float32],
+    phrase: str = "mug",
+    score: float = 0.8,
+    z: float = NEAR,
+) -> Shown:
+    """A frame for gathering: rectangles by track, and the depth image, every pixel of it."""
+    start = np.concatenate(([0], np.cumsum([len(points(b)) for b in boxes.values()])))
+    at = np.concatenate([np.zeros((0, 3)), *(points(b, z) for b in boxes.values())])
+    n = len(boxes)
+    return Shown(
+        frame_id,
+        frame_id * 10**8,
+        tuple(range(n)),
+        HERE,
+        surface,
+        K,
+        1,
+        Lifted(at.astype(np.float32), np.ones(len(at), np.int32), start.astype(np.int64)),
+        np.array(list(boxes), np.int64),
+        (phrase,) * n,
+        np.full(n, score),
+        np.full(n, score),
+        np.full(n, 100.0 + frame_id),
+        (np.full((4, 3), 200, np.uint8),) * n,
+    )

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.world.made_views import BOWL, HEIGHT, HERE, MUG, WIDTH, K, depth, mask, points
 
 from scenekeeper import geometry
 from scenekeeper.voxels import voxel_keys
 from scenekeeper.world.expected import Owners, expected
 from scenekeeper.world.scene import CELL
+from tests.world.made_views import BOWL, HEIGHT, HERE, MUG, WIDTH, K, depth, mask, points
 
 
 def owners(*boxes: tuple[int, int, int, int]) -> Owners:

@@ -7,6 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from scenekeeper import masks
+from scenekeeper.schema import Clip
+from scenekeeper.world.reconcile import Reconcile
 from tests.world.made_views import (
     BOWL,
     MUG,
@@ -17,10 +21,6 @@ from tests.world.made_views import (
     mask,
     thing,
 )
-
-from scenekeeper import masks
-from scenekeeper.schema import Clip
-from scenekeeper.world.reconcile import Reconcile
 
 Rows = list[dict[str, Any]]
 

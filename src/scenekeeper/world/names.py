@@ -234,6 +234,7 @@ class HabitConfig:
         doubt: a view whose word is right with less than this probability counts for less: what
             shows there may be no thing at all.
         other: share of wrong usual names whose right one is not in the vocabulary.
+        vocabulary: things may have at least so many names, however few were said.
     """
 
     flicker: float = 0.1
@@ -241,6 +242,7 @@ class HabitConfig:
     correlation: float = 0.3
     doubt: float = 0.5
     other: float = 0.05
+    vocabulary: int = 20
 
 
 def habitual(said: Said, n_objects: int, n_classes: int, config: HabitConfig) -> Float:
@@ -261,18 +263,17 @@ def habitual(said: Said, n_objects: int, n_classes: int, config: HabitConfig) ->
     whole = weight.sum(1)
     slips = _slips(weight, whole, config)
     shrink = 1 / (1 + config.correlation * np.maximum(whole - 1, 0))
-    least = slips / max(n_classes - 1, 1)
-    log_likelihood = weight * (np.log(1 - slips) - np.log(least))
+    size = max(n_classes, config.vocabulary)
+    log_likelihood = weight * (np.log(1 - slips) - np.log(slips / (size - 1)))
     log_likelihood *= shrink[:, None]
-    log_likelihood -= log_likelihood.max(1, keepdims=True)
-    usual = np.exp(log_likelihood)
-    usual /= usual.sum(1, keepdims=True)
+    most = log_likelihood.max(1, keepdims=True)
+    usual, unheard = np.exp(log_likelihood - most), (size - n_classes) * np.exp(-most)
+    usual /= usual.sum(1, keepdims=True) + unheard
     right = np.clip(sure / np.maximum(views, 1e-9) / (1 - slips), _LEAST, _SUREST)
     known = usual * np.where(views > 0, right, 1 - config.flicker)
-    rest = 1 - known.sum(1, keepdims=True)
-    spread = (1 - usual) / max(n_classes - 1, 1)
-    p = np.concatenate((known + rest * (1 - config.other) * spread, rest * config.other), 1)
-    return np.asarray(p / p.sum(1, keepdims=True), np.float64)
+    wrong = (usual - known).sum(1, keepdims=True)
+    named = known + wrong * (1 - config.other) * (1 - usual) / (size - 1)
+    return np.concatenate((named, 1 - named.sum(1, keepdims=True)), 1)
 
 
 _SUREST = 0.99
