@@ -100,7 +100,7 @@ class ReconcileConfig:
     least: int = 120
     overlap: float = 0.5
     twice: float = 0.7
-    redraw: float = 0.5
+    redraw: float = 0.6
     trust: float = 0.75
     add_trust: float = 0.5
     max_depth: float = 6.0
