@@ -21,7 +21,7 @@ def gathered(*frames: Shown) -> Gathering:
 
 
 def belief(gathering: Gathering) -> list[float]:
-    return existence(gathering.existence, gathering.belief).tolist()
+    return [float(p) for p in existence(gathering.existence, gathering.belief)]
 
 
 def seen(first: int, n: int, track: int = 1) -> list[Shown]:
@@ -38,7 +38,8 @@ def test_views_of_a_thing_are_told_together() -> None:
     tally = gathering.tallies[0]
     assert (tally.frames, tally.first_t_ns, tally.last_t_ns) == (8, 0, 7 * 10**8)
     assert tally.tracks == {1: 5, 2: 3}
-    assert tally.words[1, "mug"] == (5, pytest.approx(4.0))
+    n, total = tally.words[1, "mug"]
+    assert n == 5 and total == pytest.approx(4.0)
     assert tally.views[0][1] == 7
 
 
