@@ -220,8 +220,7 @@ def observe(
     """
     detected = (verdict == SEEN) | (verdict == SEEN_EMPTY)
     silent = (verdict == MISSED) | (verdict == EMPTY)
-    message = logit(np.clip(score, 0.02, 0.98)) - logit(config.p_score)
-    message = np.where(detected & ~np.isnan(score), message, 0.0)
+    message = np.where(detected, said_by(score, config), 0.0)
     at = objects, side_of(towards)
 
     def plus(before: Float32, more: NDArray[np.generic]) -> Float32:
@@ -237,6 +236,31 @@ def observe(
         emptied=plus(state.emptied, verdict == EMPTY),
         glassy=plus(state.glassy, verdict == SEEN_EMPTY),
     )
+
+
+def said_by(score: Float, config: ExistenceConfig) -> Float:
+    """Log-likelihood ratios ``[K]`` of detections' scores ``[K]``; 0 where a score is NaN."""
+    p = np.clip(np.asarray(score, np.float64), 0.02, 0.98)
+    return np.where(np.isnan(p), 0.0, logit(p) - logit(config.p_score))
+
+
+def told_by_tracks(n: Float, total: Float, views: float, config: ExistenceConfig) -> float:
+    """What to put for an object's ``told`` where its scores are known track by track.
+
+    A ghost before a real thing is often taken for it; its low scores say nothing of the thing. So
+    tracks are possible accounts of the object, each as probable as its share of views, and not
+    independent witnesses.
+
+    Args:
+        n: ``[T]`` scored detections of each track.
+        total: ``[T]`` sums of what they say, see :func:`said_by`.
+        views: that detected the object.
+        config: the model.
+    """
+    each = total / (1 + config.correlation_scores * np.maximum(n - 1, 0))
+    most = float(each.max())
+    mixed = most + np.log((n / n.sum() * np.exp(each - most)).sum())
+    return float(mixed * (1 + config.correlation_scores * max(views - 1, 0)))
 
 
 def log_odds(state: Existence, config: ExistenceConfig) -> Float:

@@ -19,7 +19,9 @@ from scenekeeper.world.existence import (
     ExistenceConfig,
     judge,
     observe,
+    said_by,
     side_of,
+    told_by_tracks,
 )
 from scenekeeper.world.lift import Lifted
 from scenekeeper.world.mapping import MapConfig, Mapper
@@ -80,6 +82,8 @@ class Tally:
         last_t_ns: and the last.
         tracks: how often each track was it.
         words: per track and name, how often it was said and the sum of its probabilities.
+        scores: per track, how often it was scored and the sum of what scores said, see
+            :func:`~scenekeeper.world.existence.said_by`.
         views: ``(worth, frame_id, t_ns)`` of the best.
         rgb: samples of its colours.
         towards: by side that it was seen from, the way to the camera, metres.
@@ -90,12 +94,20 @@ class Tally:
     last_t_ns: int = 0
     tracks: Counter[int] = field(default_factory=Counter)
     words: dict[tuple[int, str], tuple[int, float]] = field(default_factory=dict)
+    scores: dict[int, tuple[int, float]] = field(default_factory=dict)
     views: list[tuple[float, int, int]] = field(default_factory=list)
     rgb: list[NDArray[np.uint8]] = field(default_factory=list)
     towards: dict[int, Float] = field(default_factory=dict)
 
-    def add(self, shown: Shown, m: int, towards: Float) -> None:
-        """One more frame shows it, from a camera that lies ``towards`` ``[3]`` metres from it."""
+    def add(self, shown: Shown, m: int, towards: Float, message: float) -> None:
+        """One more frame shows it.
+
+        Args:
+            shown: the frame.
+            m: which of its instances.
+            towards: ``[3]`` metres from it to the camera.
+            message: what the instance's score says, a log-likelihood ratio.
+        """
         self.towards.setdefault(int(side_of(towards)[0]), towards)
         if not self.frames:
             self.first_t_ns = shown.t_ns
@@ -103,6 +115,8 @@ class Tally:
         self.last_t_ns = shown.t_ns
         track = int(shown.track[m])
         self.tracks[track] += 1
+        scored, told = self.scores.get(track, (0, 0.0))
+        self.scores[track] = scored + 1, told + message
         n, total = self.words.get((track, shown.phrase[m]), (0, 0.0))
         p = shown.p[m] if np.isfinite(shown.p[m]) else shown.score[m]
         self.words[track, shown.phrase[m]] = n + 1, total + float(p)
@@ -125,6 +139,9 @@ class Tally:
         for key, (n, total) in other.words.items():
             before = self.words.get(key, (0, 0.0))
             self.words[key] = before[0] + n, before[1] + total
+        for track, (n, total) in other.scores.items():
+            scored = self.scores.get(track, (0, 0.0))
+            self.scores[track] = scored[0] + n, scored[1] + total
         self.views = sorted(self.views + other.views, key=lambda v: (-v[0], v[1]))[:_VIEWS]
         self.rgb += other.rgb
         self.towards = {**other.towards, **self.towards}
@@ -164,10 +181,11 @@ class Gathering:
             T = self._settle(_scan(shown.depth, shown.intrinsics), T)
         objects = self.mapper.place(shown.points, T, shown.look, shown.track)
         self._make_room(len(self.mapper.votes.alias))
+        said = said_by(shown.score, self.belief)
         for m, o in enumerate(objects.tolist()):
             if o >= 0:
                 points = geometry.transform(T, shown.points.of(m))
-                self.tallies[o].add(shown, m, T[:3, 3] - points.mean(0))
+                self.tallies[o].add(shown, m, T[:3, 3] - points.mean(0), float(said[m]))
                 self._samples.add(o, points)
         self._weigh(shown, T, objects)
         self.shown.append((shown.frame_id, T, shown.instance, objects))
@@ -182,6 +200,10 @@ class Gathering:
             self.tallies[winner].join(self.tallies[o])
             for rows in (e.seen, e.missed, e.told, e.emptied, e.glassy):
                 rows[winner] += rows[o]
+        for o, tally in enumerate(self.tallies):
+            if tally.scores:
+                n, total = np.array(list(tally.scores.values())).T
+                e.told[o] = told_by_tracks(n, total, float(e.seen[o].sum()), self.belief)
 
     def sightings(self) -> Iterator[tuple[int, Float, tuple[int, ...], list[int]]]:
         """As :attr:`shown`, with what objects are by now."""
@@ -200,6 +222,7 @@ class Gathering:
         alive = self.mapper.objects
         near = alive[self._samples.in_view(alive, T, shown.intrinsics, shown.depth.shape)]
         matched = objects[objects >= 0]
+        self._not_gone(matched)
         rows = np.union1d(near, matched)
         if not len(rows):
             return
@@ -221,6 +244,14 @@ class Gathering:
             score,
             self.belief,
         )
+
+    def _not_gone(self, matched: Int) -> None:
+        """Objects that are detected again were there when their place seemed empty: that they were
+        not detected then says as much as in any other view, and no more."""
+        e = self.existence
+        again = matched[e.emptied[matched].any(1)]
+        e.missed[again] += e.emptied[again]
+        e.emptied[again] = 0
 
 
 class _Reservoir:

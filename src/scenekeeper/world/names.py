@@ -203,6 +203,91 @@ class Sizes:
         return np.asarray(np.log((1 - outliers) * density + outliers * broad), np.float64)
 
 
+# --- what things are usually called ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """R words, each with how often it was said of an object.
+
+    Attributes:
+        object: ``int64 [R]`` row of the object.
+        word: ``int64 [R]`` class; each at most once per object.
+        n: ``float64 [R]`` views that said so.
+        p: ``float64 [R]`` mean probability, calibrated view by view, that the word is right.
+    """
+
+    object: Int
+    word: Int
+    n: Float
+    p: Float
+
+
+@dataclass(frozen=True)
+class HabitConfig:
+    """How names of single views go together.
+
+    Attributes:
+        flicker: share of views that call a thing other than usual, before any was seen;
+        strength: the session's own share is drawn towards it as if so many views had been seen.
+        correlation: how alike errors of an object's views are, as in :class:`NamesConfig`.
+        doubt: a view whose word is right with less than this probability counts for less: what
+            shows there may be no thing at all.
+        other: share of wrong usual names whose right one is not in the vocabulary.
+        vocabulary: things may have at least so many names, however few were said.
+    """
+
+    flicker: float = 0.1
+    strength: float = 50.0
+    correlation: float = 0.3
+    doubt: float = 0.5
+    other: float = 0.05
+    vocabulary: int = 20
+
+
+def habitual(said: Said, n_objects: int, n_classes: int, config: HabitConfig) -> Float:
+    """Posterior ``float64 [N, C + 1]`` of names, from what single views of one session said.
+
+    Most views of a thing say its usual name, rightly or wrongly, the others anything. So views that
+    agree make sure of what is usual, and nothing more: how probable it is that the usual name is
+    right is what a view's probability says once its own slips are taken off. Objects of which
+    nothing was said get the same for every class.
+    """
+    worth = said.n * np.minimum(1.0, said.p / config.doubt)
+    shape = n_objects, n_classes
+    weight, sure, views = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    at = said.object, said.word
+    np.add.at(weight, at, worth)
+    np.add.at(sure, at, said.n * said.p)
+    np.add.at(views, at, said.n)
+    whole = weight.sum(1)
+    slips = _slips(weight, whole, config)
+    shrink = 1 / (1 + config.correlation * np.maximum(whole - 1, 0))
+    size = max(n_classes, config.vocabulary)
+    log_likelihood = weight * (np.log(1 - slips) - np.log(slips / (size - 1)))
+    log_likelihood *= shrink[:, None]
+    most = log_likelihood.max(1, keepdims=True)
+    usual, unheard = np.exp(log_likelihood - most), (size - n_classes) * np.exp(-most)
+    usual /= usual.sum(1, keepdims=True) + unheard
+    right = np.clip(sure / np.maximum(views, 1e-9) / (1 - slips), _LEAST, _SUREST)
+    known = usual * np.where(views > 0, right, 1 - config.flicker)
+    wrong = (usual - known).sum(1, keepdims=True)
+    named = known + wrong * (1 - config.other) * (1 - usual) / (size - 1)
+    return np.concatenate((named, 1 - named.sum(1, keepdims=True)), 1)
+
+
+_SUREST = 0.99
+
+
+def _slips(weight: Float, whole: Float, config: HabitConfig) -> float:
+    """Share of views that say another name than the object's usual one."""
+    several = whole > 1.5
+    other = float((whole - weight.max(1, initial=0))[several].sum())
+    total = float(whole[several].sum())
+    share = (other + config.strength * config.flicker) / (total + config.strength)
+    return min(max(share, 0.01), 0.5)
+
+
 # --- fusion ---------------------------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scenekeeper import geometry, masks
-from scenekeeper.schema import INSTANCES, RECONCILED, UNNAMED, Clip, Frame
+from scenekeeper.schema import INSTANCES, RECONCILED, UNNAMED, Camera, Clip, Frame
 from scenekeeper.voxels import sampling
 from scenekeeper.world.scene import CELL
 
@@ -24,6 +24,32 @@ Float = NDArray[np.float64]
 Row = dict[str, Any]
 Place = tuple[int, int, int, int]
 Mask = NDArray[np.bool_]
+
+STRUCTURE = frozenset({"floor", "wall", "ceiling"})
+"""Names of what things stand on and hang from; it is neither removed, redrawn nor added."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What should be seen of an object.
+
+    Attributes:
+        mask: ``bool [h, w]``.
+        place: where it lies: x0, y0, x1, y1.
+    """
+
+    mask: Mask
+    place: Place
+
+    def of(self, whole: Mask) -> Mask:
+        """The same part of a picture."""
+        x0, y0, x1, y1 = self.place
+        return whole[y0:y1, x0:x1]
+
+    def iou(self, whole: Mask) -> float:
+        """With a mask ``bool [H, W]`` of the picture."""
+        shared = int((self.mask & self.of(whole)).sum())
+        return shared / max(int(self.mask.sum()) + int(whole.sum()) - shared, 1)
 
 
 class SessionTables(Protocol):
@@ -56,22 +82,28 @@ class ReconcileConfig:
         remove: instances of objects that are believed in less are removed.
         add: objects that are believed in at least so much are added where they were missed,
         seen: and so many frames show,
-        fits: if at least this share of a typical view of them is in view,
+        fits: if at least this share of their box, as it would lie in the picture, is seen,
         least: and so many pixels,
-        overlap: and no other label covers more of them.
+        overlap: and no more of them is labelled as something else.
         twice: masks of two instances that overlap more are the same thing.
+        redraw: a mask that agrees less (IoU) with what should be seen of its object is replaced,
+        trust: if the object's other masks agree so often,
+        add_trust: as they must less often for it to be added.
         max_depth: farther depth is not used, metres.
         across: about so many pixels of a row are looked at.
     """
 
-    remove: float = 0.3
-    add: float = 0.8
-    seen: int = 3
-    fits: float = 0.5
-    least: int = 150
-    overlap: float = 0.4
+    remove: float = 0.4
+    add: float = 0.5
+    seen: int = 2
+    fits: float = 0.05
+    least: int = 120
+    overlap: float = 0.5
     twice: float = 0.7
-    max_depth: float = 4.0
+    redraw: float = 0.6
+    trust: float = 0.75
+    add_trust: float = 0.5
+    max_depth: float = 6.0
     across: int = 320
 
 
@@ -87,7 +119,7 @@ class Reconcile:
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
-        return {"version": 1, "config": asdict(self.config)}
+        return {"version": 2, "config": asdict(self.config)}
 
     def open(self, clip: Clip, tables: SessionTables) -> ReconcileJob:
         """Start on a clip; the world is read once per session and shared by its clips."""
@@ -95,7 +127,7 @@ class Reconcile:
         if key not in self._worlds:
             self._worlds.clear()
             objects, sightings = (tables.of_session(t) for t in ("objects", "sightings"))
-            self._worlds[key] = _World.of(objects, sightings)
+            self._worlds[key] = _World.of(objects, sightings, self.config.remove)
         raw: dict[int, list[Row]] = {}
         for row in tables.of_clip("instances", clip).to_pylist():
             raw.setdefault(row["frame_id"], []).append(row)
@@ -121,11 +153,12 @@ class _World:
     track: Mapping[tuple[int, int], int]
 
     @classmethod
-    def of(cls, objects: pa.Table, sightings: pa.Table) -> _World:
+    def of(cls, objects: pa.Table, sightings: pa.Table, least: float) -> _World:
+        """Of objects; what is believed in less than ``least`` has no cells of its own."""
         from scenekeeper.world.expected import Owners
 
         rows = {o["track"]: o for o in objects.to_pylist()}
-        tracks = sorted(rows)
+        tracks = [t for t in sorted(rows) if rows[t]["score"] >= least or _is_structure(rows[t])]
         cells = [np.array(rows[t]["cells"], np.int64) for t in tracks]
         pose, track = {}, {}
         for s in sightings.to_pylist():
@@ -136,97 +169,100 @@ class _World:
         return cls(rows, tracks, Owners.of(cells, CELL), pose, track)
 
 
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """One frame before anything is decided.
+
+    Attributes:
+        frame_id: its number.
+        t_ns: capture time.
+        camera: what took it.
+        views: what should be seen of each object, by track.
+        track: by instance, the track that stands for its object; -1 = none.
+        fit: by instance, IoU of its mask with what should be seen of its object; NaN = not known.
+    """
+
+    frame_id: int
+    t_ns: int
+    camera: Camera
+    views: Mapping[int, View]
+    track: Mapping[int, int]
+    fit: Mapping[int, float]
+
+
 @dataclass
 class ReconcileJob:
-    """Makes the labels of a clip's frames agree with the world."""
+    """Makes the labels of a clip's frames agree with the world.
+
+    Frames are looked at one by one; what becomes of them is decided when all were, for only then is
+    it known how far the outlines that the world expects of an object can be trusted.
+    """
 
     clip: Clip
     config: ReconcileConfig
     world: _World
     raw: Mapping[int, list[Row]]
-    kept: list[Row] = field(default_factory=list)
-    told: list[Row] = field(default_factory=list)
+    looked: list[Looked] = field(default_factory=list)
 
     def infer(self, frame: Frame) -> Frame:
         """Nothing to do in order."""
         return frame
 
-    def encode(self, frame: Frame) -> tuple[list[Row], list[Row]]:
-        """One frame's labels, and what was decided."""
-        rows, told = self._judged(self.raw.get(frame.frame_id, []))
-        for track, mask, place in self._missed(frame, rows):
-            added = self._added(frame, track, mask, place)
-            rows.append(added)
-            told.append(_decision(added, None, "added", "it should be seen and was not proposed"))
-        for n, row in enumerate(rows):
-            row["instance"] = n
-        return rows, told
+    def encode(self, frame: Frame) -> Looked:
+        """What one frame should show, and how well its labels fit that."""
+        views = self._views(frame)
+        whose = {r["instance"]: self._whose(r, views) for r in self.raw.get(frame.frame_id, [])}
+        track, fit = ({n: of[k] for n, of in whose.items()} for k in range(2))
+        return Looked(frame.frame_id, frame.t_ns, frame.camera, views, track, fit)  # type: ignore[arg-type]
 
-    def collect(self, item: tuple[list[Row], list[Row]]) -> None:
+    def collect(self, item: Looked) -> None:
         """Keep one frame's."""
-        self.kept += item[0]
-        self.told += item[1]
+        self.looked.append(item)
 
     def finish(self) -> Mapping[str, pa.Table]:
         """The clip's labels and decisions."""
-        return {
-            "instances": pa.Table.from_pylist(self.kept, INSTANCES),
-            "reconciled": pa.Table.from_pylist(self.told, RECONCILED),
-        }
-
-    def _judged(self, raw: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-        """Instances that stay, renamed where the world knows better; and why."""
+        trust = self._trust()
         kept: list[Row] = []
         told: list[Row] = []
-        for row in sorted(raw, key=self._belief, reverse=True):
-            number = row["instance"]
-            track = self.world.track.get((row["frame_id"], number), -1)
-            thing = self.world.objects.get(track)
-            if thing is None:
-                kept.append(row)
-                told.append(_decision(row, number, "kept", "it has no place in the world"))
-                continue
-            reason = self._against(row, thing, track, kept)
-            if reason:
-                told.append(_decision(row, number, "removed", reason))
-                continue
-            new = {**row, "track": track, "signals": _signals(row, thing)}
-            action = "confirmed"
-            if thing["phrase"] != row["phrase"] and thing["phrase"] != UNNAMED:
-                action = "renamed"
-                new["phrase"] = thing["phrase"]
-            if thing["p"] is not None:
-                new["p"] = thing["p"]
-            kept.append(new)
-            told.append(_decision(new, number, action, f"the world says {thing['phrase']}"))
-        return kept, told
+        for frame in self.looked:
+            rows, decisions = self._judged(frame, trust)
+            for track, view in self._missed(frame, rows, trust):
+                added = self._added(frame, track, view, trust[track])
+                rows.append(added)
+                why = "it should be seen and was not proposed"
+                decisions.append(_decision(added, None, "added", why))
+            for n, row in enumerate(rows):
+                row["instance"] = n
+            kept += rows
+            told += decisions
+        return {
+            "instances": pa.Table.from_pylist(kept, INSTANCES),
+            "reconciled": pa.Table.from_pylist(told, RECONCILED),
+        }
 
-    def _belief(self, row: Row) -> tuple[float, float]:
-        track = self.world.track.get((row["frame_id"], row["instance"]), -1)
-        thing = self.world.objects.get(track)
-        return (-1.0 if thing is None else float(thing["score"]), float(row["score"]))
+    def _trust(self) -> dict[int, float]:
+        """How probable it is that an object's expected outline is right, by track."""
+        good: dict[int, list[bool]] = {}
+        for frame in self.looked:
+            for number, fit in frame.fit.items():
+                track = self.world.track.get((frame.frame_id, number), -1)
+                if track != frame.track[number]:
+                    fit = 0.0
+                if np.isfinite(fit):
+                    good.setdefault(track, []).append(fit >= self.config.redraw)
+        out = dict.fromkeys(self.world.objects, _GOOD / (_GOOD + _BAD))
+        for track, fits in good.items():
+            out[track] = (sum(fits) + _GOOD) / (len(fits) + _GOOD + _BAD)
+        return out
 
-    def _against(self, row: Row, thing: Row, track: int, kept: Sequence[Row]) -> str | None:
-        """Why an instance cannot stay, if so."""
-        if thing["score"] < self.config.remove and thing["kind"] in ("thing", "flat"):
-            return f"belief that there is such a thing is {thing['score']:.2f}"
-        for other in kept:
-            if other["track"] == track:
-                return "another label of this frame is the same object"
-            if _overlap(row, other) > self.config.twice:
-                return "a label of a more certain object covers it"
-        return None
-
-    def _missed(
-        self, frame: Frame, rows: Sequence[Row]
-    ) -> list[tuple[int, NDArray[np.bool_], Place]]:
-        """Objects that should be seen and are not labelled, with their masks."""
+    def _views(self, frame: Frame) -> dict[int, View]:
+        """What should be seen of each object, by track; nothing without depth or pose."""
         from scenekeeper.world.expected import expected
 
         T = self.world.pose.get(frame.frame_id)
         if T is None or frame.depth is None or frame.camera.intrinsics is None:
-            return []
-        c, shown = self.config, {r["track"] for r in rows}
+            return {}
+        c = self.config
         seen = expected(
             self.world.owners,
             frame.depth,
@@ -236,27 +272,117 @@ class ReconcileJob:
             max_depth=c.max_depth,
             least=c.least,
         )
+        return {self.world.tracks[n]: View(*found) for n, found in seen.items()}
+
+    def _judged(self, frame: Looked, trust: Mapping[int, float]) -> tuple[list[Row], list[Row]]:
+        """Instances that stay, renamed and redrawn where the world knows better; and why."""
+        kept: list[Row] = []
+        told: list[Row] = []
+        fit = frame.fit
+        raw = self.raw.get(frame.frame_id, [])
+        for row in sorted(raw, key=lambda r: self._belief(frame, r), reverse=True):
+            number = row["instance"]
+            track = frame.track[number]
+            thing = self.world.objects.get(track)
+            if thing is None:
+                kept.append(dict(row))
+                told.append(_decision(row, number, "kept", "it has no place in the world"))
+                continue
+            reason = self._against(row, thing, track, kept)
+            if reason:
+                told.append(_decision(row, number, "removed", reason))
+                continue
+            view = frame.views.get(track) if trust[track] >= self.config.trust else None
+            new, action, reason = self._agreed(row, thing, track, view, fit[number])
+            kept.append(new)
+            told.append(_decision(new, number, action, reason))
+        return kept, told
+
+    def _whose(self, row: Row, views: Mapping[int, View]) -> tuple[int, float]:
+        """Track that stands for an instance's object, and how well its mask fits that (IoU).
+
+        The map says whose it is, unless its outline is not that object's and is another's.
+        """
+        track = self.world.track.get((row["frame_id"], row["instance"]), -1)
+        if row["mask"] is None or _is_structure(self.world.objects.get(track, _NOTHING)):
+            return track, np.nan
+        mask = masks.decode(row["mask"], (row["height"], row["width"]))
+        fit = views[track].iou(mask) if track in views else np.nan
+        if fit >= self.config.redraw or not views:
+            return track, fit
+        others = {t: v.iou(mask) for t, v in views.items() if self._is_sure(self.world.objects[t])}
+        best = max(others, key=lambda t: others[t], default=track)
+        if others.get(best, 0.0) >= self.config.redraw:
+            return best, others[best]
+        return track, fit
+
+    def _belief(self, frame: Looked, row: Row) -> tuple[float, float, float]:
+        number = row["instance"]
+        thing = self.world.objects.get(frame.track[number])
+        sure = -1.0 if thing is None else float(thing["score"])
+        return sure, float(np.nan_to_num(frame.fit[number])), float(row["score"])
+
+    def _against(self, row: Row, thing: Row, track: int, kept: Sequence[Row]) -> str | None:
+        """Why an instance cannot stay, if so."""
+        if thing["score"] < self.config.remove and not _is_structure(thing):
+            return f"belief that there is such a thing is {thing['score']:.2f}"
+        for other in kept:
+            if other["track"] == track:
+                return "another label of this frame is the same object"
+            if _overlap(row, other) > self.config.twice:
+                return "a label of a more certain object covers it"
+        return None
+
+    def _agreed(
+        self, row: Row, thing: Row, track: int, view: View | None, fit: float
+    ) -> tuple[Row, str, str]:
+        """An instance as the world has it, with what was done and why."""
+        new = {**row, "track": track, "signals": _signals(row, thing)}
+        action, reason = "confirmed", f"the world says {thing['phrase']}"
+        if view is not None and fit < self.config.redraw and self._is_sure(thing):
+            new.update(_drawn(view, (row["height"], row["width"])))
+            new["flags"] = [*(row["flags"] or ()), "redrawn"]
+            action, reason = "redrawn", f"its outline and the object's share {fit:.0%}"
+        elif row["mask"] is not None:
+            new["box_xyxy"] = _box(row["mask"], (row["height"], row["width"]))
+        if thing["phrase"] != row["phrase"] and thing["phrase"] != UNNAMED:
+            action, reason = "renamed", f"the world says {thing['phrase']}"
+            new["phrase"] = thing["phrase"]
+        if thing["p"] is not None:
+            new["p"] = thing["p"]
+        return new, action, reason
+
+    def _missed(
+        self, frame: Looked, rows: Sequence[Row], trust: Mapping[int, float]
+    ) -> list[tuple[int, View]]:
+        """Objects that should be seen and are not labelled."""
+        c, shown = self.config, {r["track"] for r in rows}
+        missing = [
+            t
+            for t in frame.views
+            if t not in shown and trust[t] >= c.add_trust and self._is_sure(self.world.objects[t])
+        ]
+        if not missing:
+            return []
+        T = self.world.pose[frame.frame_id]
         covered = _covered(rows, (frame.camera.height, frame.camera.width))
         out = []
-        for n, (mask, place) in seen.items():
-            track = self.world.tracks[n]
-            if track in shown or not self._is_sure(self.world.objects[track]):
+        for track in missing:
+            view = frame.views[track]
+            free = view.mask & ~view.of(covered)
+            if free.sum() < (1 - c.overlap) * view.mask.sum():
                 continue
-            x0, y0, x1, y1 = place
-            free = mask & ~covered[y0:y1, x0:x1]
-            if free.sum() < (1 - c.overlap) * mask.sum():
-                continue
-            if self._share_in_view(frame, T, track, mask) >= c.fits:
-                out.append((track, mask, place))
+            if self._share_in_view(frame, T, track, view.mask) >= c.fits:
+                out.append((track, view))
         return out
 
     def _is_sure(self, thing: Row) -> bool:
         c = self.config
         sure: bool = thing["score"] >= c.add and thing["frames"] >= c.seen
-        return sure and thing["kind"] == "thing"
+        return sure and not _is_structure(thing)
 
-    def _share_in_view(self, frame: Frame, T: Float, track: int, mask: NDArray[np.bool_]) -> float:
-        """How much of what an object shows from about here is seen; 1 = all of it."""
+    def _share_in_view(self, frame: Looked, T: Float, track: int, mask: Mask) -> float:
+        """How much of an object's box, as it would lie in the picture, is seen."""
         thing = self.world.objects[track]
         K = np.asarray(frame.camera.intrinsics)
         corners = geometry.box_corners(
@@ -265,17 +391,15 @@ class ReconcileJob:
             np.array(thing["R_world_box"]).reshape(3, 3),
         )
         local = geometry.transform(geometry.invert(T), corners)
-        if (local[:, 2] <= 0.1).any():
-            return 0.0
-        pixel = geometry.project(K, local)
-        whole = np.ptp(pixel, 0).prod()
-        return float(mask.sum() / max(0.5 * whole, 1.0))
+        local[:, 2] = np.maximum(local[:, 2], 0.1)
+        whole = np.ptp(geometry.project(K, local), 0).prod()
+        size = frame.camera.height * frame.camera.width
+        return float(mask.sum() / np.clip(whole, 1.0, size))
 
-    def _added(self, frame: Frame, track: int, mask: NDArray[np.bool_], place: Place) -> Row:
+    def _added(self, frame: Looked, track: int, view: View, trust: float) -> Row:
         thing, size = self.world.objects[track], (frame.camera.height, frame.camera.width)
-        counts = masks.encode_crop(mask, place[:2], size)
-        box = masks.box(counts, size)
-        height, width = size
+        drawn = _drawn(view, size)
+        box, (height, width) = drawn["box_xyxy"], size
         cut = box[0] <= 1 or box[1] <= 1 or box[2] >= width - 1 or box[3] >= height - 1
         return {
             "session": self.clip.session,
@@ -283,23 +407,35 @@ class ReconcileJob:
             "t_ns": frame.t_ns,
             "instance": -1,
             "track": track,
-            "box_xyxy": [float(v) for v in box],
-            "mask": counts,
+            **drawn,
             "height": height,
             "width": width,
-            "area": masks.area(counts),
             "phrase": thing["phrase"],
-            "score": float(thing["score"]) * _UNPROPOSED,
-            "p": None if thing["p"] is None else float(thing["p"]) * _UNPROPOSED,
+            "score": float(thing["score"]) * trust,
+            "p": None if thing["p"] is None else float(thing["p"]) * trust,
             "signals": [("existence", float(thing["score"]))],
             "flags": ["added", *(["truncated"] if cut else [])],
             "status": "auto",
         }
 
 
-_UNPROPOSED = 0.6
-"""What is left of an object's score where no model proposed it: outlines are the world's, and
-rougher."""
+_NOTHING: Row = {"kind": "thing", "phrase": UNNAMED}
+_GOOD, _BAD = 3.0, 1.0
+"""Expected outlines that were right and wrong before any was compared."""
+
+
+def _is_structure(thing: Row) -> bool:
+    return thing["kind"] in ("wall", "support") or thing["phrase"] in STRUCTURE
+
+
+def _drawn(view: View, size: tuple[int, int]) -> Row:
+    """An outline as the columns of an instance."""
+    counts = masks.encode_crop(view.mask, view.place[:2], size)
+    return {"mask": counts, "box_xyxy": _box(counts, size), "area": masks.area(counts)}
+
+
+def _box(counts: bytes, size: tuple[int, int]) -> list[float]:
+    return [float(v) for v in masks.box(counts, size)]
 
 
 def _signals(row: Row, thing: Row) -> list[tuple[str, float]]:
