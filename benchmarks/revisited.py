@@ -41,7 +41,7 @@ SCENARIO = Scenario(
     size=(320, 240),
     pose_noise=(0.005, np.radians(0.15)),
     visits=2,
-    changes=("moved", "taken", "added", "swapped") * 2,
+    changes=("moved", "taken", "added", "swapped") * 4,
     finer=1,
 )
 LABELS: Mapping[str, Errors] = {

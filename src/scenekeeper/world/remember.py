@@ -169,7 +169,7 @@ def _own(
     old = {i: placed(t, T) for i, t in again.items() if i not in told.same.values()}
     ids = sorted(old)
     rest = [n for n in range(len(things)) if n not in told.same]
-    anything = replace(config, alike=0.0)
+    anything = replace(config, fit=0.0)
     found = in_place([old[i] for i in ids], [things[n] for n in rest], anything)
     return {rest[n]: ids[k] for n, k in found.items()}
 
