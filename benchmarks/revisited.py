@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from scenekeeper.evaluate.mislabel import PROFILES, Errors, mislabel
 from scenekeeper.evaluate.objects import Objects, Tables, pair_objects
 from scenekeeper.evaluate.pairing import MIN_SIDE, pair
 from scenekeeper.evaluate.reading import read_labelled
-from scenekeeper.evaluate.relations import changed
+from scenekeeper.evaluate.relations import Fact, changed
 from scenekeeper.exchange.recordings import write_recording
 from scenekeeper.geometry import pose_matrix, pose_vector, transform
 from scenekeeper.labeling import build_world
@@ -36,7 +36,7 @@ from scenekeeper.world.recall import open_world
 Float = NDArray[np.float64]
 
 SCENARIO = Scenario(
-    seconds=16,
+    seconds=13,
     fps=4,
     size=(320, 240),
     pose_noise=(0.005, np.radians(0.15)),
@@ -44,6 +44,7 @@ SCENARIO = Scenario(
     changes=("moved", "taken", "added", "swapped") * 4,
     finer=1,
 )
+OWN = "own frame"
 LABELS: Mapping[str, Errors] = {
     "exact labels": PROFILES["none"],
     "noisy labels": Errors(
@@ -85,7 +86,7 @@ def home(folder: Path, seed: int) -> Home:
     return Home(folder, T)
 
 
-def _in_frame(recording: Recording, T_own_world: Float) -> Recording:
+def _in_frame(recording: Recording, T_own_world: NDArray[Any]) -> Recording:
     """The same recording with poses in another frame."""
     views = []
     for view in recording.views:
@@ -125,7 +126,6 @@ class Outcome:
         right: and both.
         unexplored: things said to have come that one visit had not seen, or to have gone that the
             other does not show.
-        twice: things that have two ids within the second visit's world.
         metres: error of the second visit's frame in the middle of the home,
         radians: and of its direction.
         refused: the second visit was not laid onto the first.
@@ -155,6 +155,11 @@ def outcome(home: Home, dataset: Dataset, frame: str) -> Outcome:
     tables = Tables(dataset, truth, (first, second), {})
     objects = pair_objects(tables, pair(true, found, {}, MIN_SIDE))
     there, said = changed(tables, objects)
+    lost = there - _found(tables, objects, there)
+    # Nor can one tell that what left or came unseen did anything else than leave or come.
+    unseen = {what[2] for _, what in lost} | _half_shown(tables, objects)
+    there = there - lost
+    said = {(kind, what) for kind, what in said if what[2] not in unseen}
     rows = tables.of_truth("changes", second)
     touched = {r["object"] for r in rows} | {r["new_object"] for r in rows}
     moved = {r["object"] for r in rows if r["kind"] == "moved"}
@@ -177,6 +182,28 @@ def outcome(home: Home, dataset: Dataset, frame: str) -> Outcome:
         refused,
         tuple(_wrong(tables, objects, stayed, went, reused, a, b, there, said)),
     )
+
+
+def _found(tables: Tables, o: Objects, there: set[tuple[str, Fact]]) -> set[tuple[str, Fact]]:
+    """Changes of things that the labels show in every visit that they were there in."""
+    first, second = tables.sessions
+    found = {(s, t) for s, t, _ in o.pairs}
+    other = {r["object"]: r["new_object"] for r in tables.of_truth("changes", second)}
+    return {
+        (kind, what)
+        for kind, what in there
+        for thing in [int(str(what[2]))]
+        if (kind == "added" or (first, thing) in found)
+        and (kind == "taken" or (second, other.get(thing) or thing) in found)
+    }
+
+
+def _half_shown(tables: Tables, o: Objects) -> set[Hashable]:
+    """Things that moved, and that only one of the visits shows."""
+    first, second = tables.sessions
+    rows = tables.of_truth("changes", second)
+    moved = {r["object"] for r in rows if r["kind"] == "moved"}
+    return {t for t in moved if (t in o.true[first]) != (t in o.true[second])}
 
 
 def _another(a: Mapping[int, int], thing: int, found: int) -> bool:
@@ -211,11 +238,13 @@ def _wrong(
     reused: list[int],
     a: Mapping[int, int],
     b: Mapping[int, int],
-    there: set,
-    said: set,
+    there: set[tuple[str, Fact]],
+    said: set[tuple[str, Fact]],
 ) -> Iterator[str]:
     first, second = tables.sessions
-    name = {t: r["phrase"] for s in tables.sessions for t, r in o.true[s].items()}
+    name: dict[Hashable, str] = {
+        t: r["phrase"] for s in tables.sessions for t, r in o.true[s].items()
+    }
     for t in stayed:
         if a[t] != b[t]:
             yield f"stayed {name[t]} {t}: {a[t]} -> {b[t]}"
@@ -225,7 +254,8 @@ def _wrong(
     for t in reused:
         yield f"reused {name[t]} {t}: {b[t]} was {[x for x, f in a.items() if f == b[t]]}"
     for kind, what in sorted(there - said, key=str):
-        yield f"missed {kind} {what[2]} {name.get(what[2])} {a.get(what[2])} {b.get(what[2])}"
+        yield f"missed {kind} {what[2]} {name.get(what[2])}"
     for kind, what in sorted(said - there, key=str):
-        t = what[2]
-        yield f"false {kind} {t} {name.get(t)} shown {t in o.true[first]} {t in o.true[second]}"
+        thing = what[2]
+        shown = [thing in o.true[s] for s in (first, second)]
+        yield f"false {kind} {thing} {name.get(thing)} shown {shown}"

@@ -224,7 +224,7 @@ def _is_missing(e: Evidence, there: Looked, c: CompareConfig) -> bool:
     """Whether a thing is not where it was looked for: its place is empty, or, of a thing too low to
     tell by that, was seen often and nothing was recognised."""
     silent = there.silent >= c.silent and e.existence >= c.sure
-    return there.is_free(c.looks, c.through) or (silent and _is_low(e))
+    return there.is_free(c.looks, c.through) or (silent and _is_low(e, c))
 
 
 def _is_new(e: Evidence, before: Looked, empty: Int, c: CompareConfig) -> bool:
@@ -234,9 +234,9 @@ def _is_new(e: Evidence, before: Looked, empty: Int, c: CompareConfig) -> bool:
     return before.seen >= c.looks and float(touching(e.cells, empty).mean()) > _WITHIN
 
 
-def _is_low(e: Evidence) -> bool:
-    points = voxel_centers(e.cells, CELL)
-    return float(np.ptp(points, axis=0).min()) < _LOW
+def _is_low(e: Evidence, c: CompareConfig) -> bool:
+    size = np.ptp(voxel_centers(e.cells, CELL), axis=0)
+    return bool(size.min() < _LOW and size.max() <= c.loose)
 
 
 def in_place(
