@@ -56,7 +56,7 @@ class CompareConfig:
         fit: and how well place, looks, size and name must agree together.
         swapped: where another thing fills the place so well,
         unlike: and agrees in colour less than this, it has come for the first,
-        light: unless the colours of most things differ more than this: then the light does,
+        light: unless fewer than a third of all things agree in colour so well: the light differs,
         loose: or its longest side is more than this, metres: furniture is not exchanged.
         moved: how well name, looks and size must agree for one thing at two places.
         unknown: and how well where it cannot be told whether the first place is empty.
@@ -293,7 +293,7 @@ def _others(
 ) -> dict[int, int]:
     """Of the things that are in the place of known ones those that are not these."""
     colors = {n: colors_agree(things[n], known[i]) for n, i in placed.items()}
-    if not colors or float(np.median(list(colors.values()))) < c.light:
+    if not colors or float(np.quantile(list(colors.values()), 2 / 3)) < c.light:
         return {}
     return {
         n: i
