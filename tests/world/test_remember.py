@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scenekeeper import geometry
 from scenekeeper.voxels import voxel_centers
 from scenekeeper.world.align import Alignment
 from scenekeeper.world.evidence import SessionEvidence
@@ -58,7 +59,7 @@ def test_a_visit_in_another_frame_is_told_in_that_of_the_first(tmp_path: Path) -
     T = np.eye(4)
     T[:2, :2], T[:3, 3] = [[0, -1], [1, 0]], (2.0, -1.0, 0.3)
     e = session("tuesday", day=1)
-    own = np.linalg.inv(T)
+    own = geometry.invert(T)
     turned = replace(
         e,
         things=tuple(placed(t, own) for t in e.things),
