@@ -152,6 +152,14 @@ def compare(
     other = _others(placed, things, known, c)
     same = {n: i for n, i in placed.items() if n not in other}
     pushed = {n: i for n, i in same.items() if _shifted(known[i], now[i], things[n], before[n], c)}
+    # Smeared evidence is seen through even by the visit that it is of.
+    own = looked([things[n] for n in pushed], keyframes)
+    theirs = looked([known[i] for i in pushed.values()], earlier)
+    pushed = {
+        n: i
+        for (n, i), here, there in zip(pushed.items(), own, theirs, strict=True)
+        if min(here.hit, there.hit) > 1 - c.shifted / 2
+    }
     rest = [i for i in ids if i not in same.values()]
     new = [n for n, e in enumerate(things) if n not in same and _comes_and_goes(e, c)]
     away = [i for i in rest if _comes_and_goes(known[i], c) and _is_missing(known[i], now[i], c)]
