@@ -127,13 +127,21 @@ def change_rows(tables: Tables, o: Objects) -> tuple[list[Row], list[str]]:
     Returns:
         Rows, and notes for the reader; neither where the truth tells of no change.
     """
-    true = [c for s in tables.sessions for c in tables.of_truth("changes", s)]
-    true = [c for c in true if c["since"] in tables.sessions]
+    true = _true_changes(tables)
     if not true:
         return [], []
     if not any("changes" in _runs(tables, s) for s in tables.sessions):
         told = f"{len(true)} changes between sessions are not judged (n/a): the labels have no"
         return [], [f"{told} changes table"]
+    there, said = changed(tables, o)
+    alike = [{("any change", what) for _, what in side} for side in (there, said)]
+    return [*kind_rows("changes", *alike), *kind_rows("changes", there, said)], []
+
+
+def changed(tables: Tables, o: Objects) -> tuple[set[tuple[str, Fact]], set[tuple[str, Fact]]]:
+    """Changes that are to be found and those that were said: ``(kind, (since, session, thing))``,
+    of things by their true id where they have one."""
+    true = _true_changes(tables)
     there = {_change(c, c["object"]) for c in true if _was_shown(c, o)}
     excused = {_change(c, c["object"]) for c in true} - there
     said = {
@@ -143,9 +151,12 @@ def change_rows(tables: Tables, o: Objects) -> tuple[list[Row], list[str]]:
         for since in [_since(tables, c["since"])]
         if since in tables.sessions and any(c["object"] in o.found[x] for x in (since, s))
     }
-    said -= excused
-    alike = [{("any change", what) for _, what in side} for side in (there, said)]
-    return [*kind_rows("changes", *alike), *kind_rows("changes", there, said)], []
+    return there, said - excused
+
+
+def _true_changes(tables: Tables) -> list[dict[str, Any]]:
+    true = [c for s in tables.sessions for c in tables.of_truth("changes", s)]
+    return [c for c in true if c["since"] in tables.sessions]
 
 
 def _change(c: Mapping[str, Any], thing: Hashable) -> tuple[str, Fact]:

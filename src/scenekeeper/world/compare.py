@@ -17,14 +17,31 @@ from scipy.optimize import linear_sum_assignment
 
 from scenekeeper.schema import UNNAMED
 from scenekeeper.voxels import touching, voxel_centers
+from scenekeeper.world.alike import (
+    colors_agree,
+    likeness,
+    looks_agree,
+    names_agree,
+    places_agree,
+    sizes_agree,
+)
 from scenekeeper.world.evidence import Evidence
+from scenekeeper.world.looked import Looked, looked
 from scenekeeper.world.scene import CELL
-from scenekeeper.world.visibility import Keyframe, Samples, look
+from scenekeeper.world.visibility import Keyframe
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 ChangeKind = Literal["moved", "taken", "added", "swapped"]
+
+_NONE = np.zeros(0, np.int64)
+
+_LOW = 0.11
+"""What is lower, metres, is not seen through well: its samples lie near what it lies on."""
+
+_WITHIN = 0.5
+"""Share of a thing's cells where others have left."""
 
 STRUCTURE = ("support", "wall")
 """Kinds that do not come and go."""
@@ -35,23 +52,38 @@ class CompareConfig:
     """When two are the same, and when something is gone or new.
 
     Attributes:
-        overlap: share of the smaller one's cells that the two must have in common to be the same
-            where they are,
-        alike: and how well looks must agree, 0 to 1.
-        moved: how well looks must agree for one thing at two places.
-        visible: share of a thing's samples that a depth image must test for it to have been
-            looked for there,
-        looks: images in which it must have been,
-        through: and share of them in which its place must have been seen through.
+        overlap: how far two must fill one place to be the same there (a geometric mean of shares),
+        fit: and how well place, looks, size and name must agree together.
+        swapped: where another thing fills the place so well,
+        unlike: and agrees in colour less than this, it has come for the first,
+        light: unless fewer than a third of all things agree in colour so well: the light differs,
+        loose: or its longest side is more than this, metres: furniture is not exchanged.
+        moved: how well name, looks and size must agree for one thing at two places.
+        unknown: and how well where it cannot be told whether the first place is empty.
+        looks: depth images that must show a place to say anything of it.
+        through: share of a thing that must be seen through for it to be gone,
+        shifted: and of both its places for one that still overlaps where it was to have moved,
+        far: if its middle is this many metres away at least.
+        silent: depth images that must show the place of a low thing, which cannot be seen through,
+            for it to be missing there because nothing was recognised,
+        sure: if it is believed in so much where it is.
         existence: things believed in less than this neither come nor go.
     """
 
-    overlap: float = 0.3
-    alike: float = 0.35
-    moved: float = 0.6
-    visible: float = 0.3
+    overlap: float = 0.35
+    fit: float = 0.08
+    swapped: float = 0.6
+    unlike: float = 0.55
+    light: float = 0.7
+    loose: float = 0.5
+    moved: float = 0.5
+    unknown: float = 0.7
     looks: int = 2
-    through: float = 0.6
+    through: float = 0.35
+    shifted: float = 0.2
+    far: float = 0.06
+    silent: int = 3
+    sure: float = 0.8
     existence: float = 0.5
 
 
@@ -114,20 +146,44 @@ def compare(
     """
     c = config or CompareConfig()
     ids = sorted(known)
-    same = {n: ids[k] for n, k in in_place([known[i] for i in ids], things, c).items()}
-    stayed = set(same.values())
-    rest = [i for i in ids if i not in stayed]
+    now = dict(zip(ids, looked([known[i] for i in ids], keyframes), strict=True))
+    before = dict(enumerate(looked(things, earlier)))
+    placed = {n: ids[k] for n, k in in_place([known[i] for i in ids], things, c).items()}
+    other = _others(placed, things, known, c)
+    same = {n: i for n, i in placed.items() if n not in other}
+    pushed = {n: i for n, i in same.items() if _shifted(known[i], now[i], things[n], before[n], c)}
+    # Smeared evidence is seen through even by the visit that it is of.
+    own = looked([things[n] for n in pushed], keyframes)
+    theirs = looked([known[i] for i in pushed.values()], earlier)
+    pushed = {
+        n: i
+        for (n, i), here, there in zip(pushed.items(), own, theirs, strict=True)
+        if min(here.hit, there.hit) > 1 - c.shifted / 2
+    }
+    rest = [i for i in ids if i not in same.values()]
     new = [n for n, e in enumerate(things) if n not in same and _comes_and_goes(e, c)]
-    now = dict(zip(rest, _looked([known[i] for i in rest], keyframes, c), strict=True))
-    before = dict(zip(new, _looked([things[n] for n in new], earlier, c), strict=True))
-    gone = [i for i in rest if _comes_and_goes(known[i], c) and now[i].is_free(c)]
-    moved = _moved(known, gone, things, new, c)
+    away = [i for i in rest if _comes_and_goes(known[i], c) and _is_missing(known[i], now[i], c)]
+    gone = {i: c.moved for i in (*away, *(i for n, i in other.items() if n in new))}
+    lost = [i for i in rest if _comes_and_goes(known[i], c)]
+    moved = _moved(known, dict.fromkeys(lost, c.unknown) | gone, things, new, other, c)
     left = {i for i, _ in moved.values()}
-    arrived = [n for n in new if n not in moved]
-    swapped = _swapped(known, [i for i in rest if i not in left], things, arrived, c)
-    taken = [i for i in gone if i not in left and i not in swapped.values()]
-    added = [n for n in arrived if n not in swapped and before[n].is_free(c)]
+    swapped = {
+        n: i
+        for n, i in other.items()
+        if n in new and n not in moved and i not in left and not now[i].is_free(c.looks, c.through)
+    }
+    taken = [i for i in away if i not in left and i not in swapped.values()]
+    empty = np.unique(np.concatenate([_NONE, *(known[i].cells for i in {*left, *taken})]))
+    added = [
+        n
+        for n in new
+        if n not in moved and n not in swapped and _is_new(things[n], before[n], empty, c)
+    ]
     changes = [
+        *(
+            _change("moved", known[i], i, things[n], n, things[n].existence)
+            for n, i in pushed.items()
+        ),
         *(_change("moved", known[i], i, things[n], n, p) for n, (i, p) in moved.items()),
         *(
             _change("swapped", known[i], i, things[n], n, things[n].existence)
@@ -164,42 +220,6 @@ def _change(
     return Change(kind, before, now, score, known.phrase, at, thing.views if thing else frames)
 
 
-@dataclass(frozen=True)
-class _Looked:
-    """In how many depth images a thing's place was in full view, in how many of these it was empty,
-    and the first of the latter."""
-
-    seen: int
-    empty: int
-    at: tuple[int, ...]
-
-    @property
-    def freedom(self) -> float:
-        """Probability that the place was empty."""
-        return (self.empty + 0.5) / (self.seen + 1)
-
-    def is_free(self, c: CompareConfig) -> bool:
-        return self.empty >= c.looks and self.empty >= c.through * self.seen
-
-
-def _looked(
-    things: Sequence[Evidence], keyframes: Sequence[Keyframe], c: CompareConfig
-) -> list[_Looked]:
-    """How each thing's place looks in depth images."""
-    samples = Samples.of_cells([t.cells for t in things], CELL)
-    seen, empty = np.zeros(len(things), np.int64), np.zeros(len(things), np.int64)
-    at: list[list[int]] = [[] for _ in things]
-    for k, frame in enumerate(keyframes if things else ()):
-        sight = look(samples, frame.metres, frame.intrinsics, frame.T_world_camera)
-        tested = sight.hit + sight.through
-        clear = (tested >= 4) & (tested >= c.visible * sight.total)
-        free = clear & (sight.emptied > 0.6)
-        seen, empty = seen + clear, empty + free
-        for n in np.flatnonzero(free):
-            at[n].append(k)
-    return [_Looked(int(s), int(e), tuple(a[:4])) for s, e, a in zip(seen, empty, at, strict=True)]
-
-
 def _is_thing(e: Evidence) -> bool:
     return e.kind not in STRUCTURE
 
@@ -208,37 +228,33 @@ def _comes_and_goes(e: Evidence, c: CompareConfig) -> bool:
     return _is_thing(e) and e.existence >= c.existence and len(e.cells) > 0
 
 
-def likeness(a: Evidence, b: Evidence) -> float:
-    """How well two things agree in name, looks and size, 0 to 1: a product of three shares."""
-    return _names_agree(a, b) * _looks_agree(a, b) * _sizes_agree(a, b)
+def _is_missing(e: Evidence, there: Looked, c: CompareConfig) -> bool:
+    """Whether a thing is not where it was looked for: its place is empty, or, of a thing too low to
+    tell by that, was seen often and nothing was recognised."""
+    silent = there.silent >= c.silent and e.existence >= c.sure
+    return there.is_free(c.looks, c.through) or (silent and _is_low(e, c))
 
 
-def _names_agree(a: Evidence, b: Evidence) -> float:
-    """Probability that both have one name; what is called nothing may be anything."""
-    both = sum(p * b.names.get(name, 0.0) for name, p in a.names.items())
-    rest = (1 - sum(a.names.values()), 1 - sum(b.names.values()))
-    unknown = max(rest[0], 0.0) + max(rest[1], 0.0) - max(rest[0], 0.0) * max(rest[1], 0.0)
-    return float(min(1.0, both + 0.6 * unknown))
+def _is_new(e: Evidence, before: Looked, empty: Int, c: CompareConfig) -> bool:
+    """Whether a thing was not there before, by the same rule; or it is where another has left."""
+    if _is_missing(e, before, c):
+        return True
+    return before.seen >= c.looks and float(touching(e.cells, empty).mean()) > _WITHIN
 
 
-def _looks_agree(a: Evidence, b: Evidence) -> float:
-    color = np.abs(a.rgb.astype(float) - b.rgb.astype(float))
-    near = float(np.exp(-((color.mean() / 60) ** 2)))
-    if a.embedding is None or b.embedding is None or len(a.embedding) != len(b.embedding):
-        return near
-    cosine = float(a.embedding @ b.embedding)
-    return float(np.clip(0.5 + 0.5 * cosine, 0, 1)) * (0.5 + 0.5 * near)
-
-
-def _sizes_agree(a: Evidence, b: Evidence) -> float:
-    one, other = (np.sort(e.extent) + CELL for e in (a, b))
-    return float(np.exp(-((np.log(one / other) ** 2).mean() / 0.5)))
+def _is_low(e: Evidence, c: CompareConfig) -> bool:
+    size = np.ptp(voxel_centers(e.cells, CELL), axis=0)
+    return bool(size.min() < _LOW and size.max() <= c.loose)
 
 
 def in_place(
     known: Sequence[Evidence], things: Sequence[Evidence], c: CompareConfig
 ) -> dict[int, int]:
-    """Which known thing each thing is that stands where it stood: ``{thing: row of known}``."""
+    """Which known thing each thing stands in the place of: ``{thing: row of known}``.
+
+    Each has one at most; of several the one that fills the place and is alike. It may yet be
+    another thing (see :attr:`CompareConfig.unlike`).
+    """
     if not known or not things:
         return {}
     fit = np.zeros((len(things), len(known)))
@@ -265,57 +281,77 @@ def _bounds(things: Sequence[Evidence]) -> tuple[Float, Float]:
 
 
 def _fit(a: Evidence, b: Evidence, c: CompareConfig) -> float:
-    """How surely two things at one place are the same, 0 = not."""
-    if (a.kind in STRUCTURE) != (b.kind in STRUCTURE):
+    """How well one fits into the place of the other, 0 = not."""
+    if _is_thing(a) != _is_thing(b):
         return 0.0
-    one, other = (a, b) if len(a.cells) <= len(b.cells) else (b, a)
-    shared = float(touching(one.cells, other.cells).mean()) if len(one.cells) else 0.0
-    if shared < c.overlap:
+    there = places_agree(a, b)
+    if there < c.overlap:
         return 0.0
-    alike = _names_agree(a, b) * _looks_agree(a, b)
-    return shared * alike if alike >= c.alike else 0.0
+    # None of these can speak alone against the place.
+    looks = 0.2 + 0.8 * looks_agree(a, b) ** 2
+    fit = there * looks * (0.3 + 0.7 * sizes_agree(a, b)) * (0.4 + 0.6 * names_agree(a, b))
+    return fit if fit >= c.fit else 0.0
+
+
+def _others(
+    placed: Mapping[int, int],
+    things: Sequence[Evidence],
+    known: Mapping[int, Evidence],
+    c: CompareConfig,
+) -> dict[int, int]:
+    """Of the things that are in the place of known ones those that are not these."""
+    colors = {n: colors_agree(things[n], known[i]) for n, i in placed.items()}
+    if not colors or float(np.quantile(list(colors.values()), 2 / 3)) < c.light:
+        return {}
+    return {
+        n: i
+        for n, i in placed.items()
+        for a, b in [(things[n], known[i])]
+        if colors[n] < c.unlike
+        and _comes_and_goes(a, c)
+        and _comes_and_goes(b, c)
+        and max(a.extent.max(), b.extent.max()) <= c.loose
+        and places_agree(a, b) >= c.swapped
+    }
+
+
+def _shifted(a: Evidence, now: Looked, b: Evidence, before: Looked, c: CompareConfig) -> bool:
+    """Whether a thing was pushed: of its old place is seen through now, and so was of the new."""
+    if not (_comes_and_goes(a, c) and _comes_and_goes(b, c)):
+        return False
+    far = float(np.linalg.norm(a.center - b.center)) > c.far
+    return far and now.is_free(c.looks, c.shifted) and before.is_free(c.looks, c.shifted)
 
 
 def _moved(
     known: Mapping[int, Evidence],
-    gone: Sequence[int],
+    gone: Mapping[int, float],
     things: Sequence[Evidence],
     new: Sequence[int],
+    other: Mapping[int, int],
     c: CompareConfig,
 ) -> dict[int, tuple[int, float]]:
-    """Things that left one place and turned up at another: ``{thing: (id, probability)}``."""
+    """Things that left one place and turned up at another: ``{thing: (id, probability)}``.
+
+    ``gone`` says how alike each must be. Of those equally alike the nearest; a thing is never what
+    it has taken the place of.
+    """
     if not gone or not new:
         return {}
-    fit = np.array([[likeness(things[n], known[i]) for i in gone] for n in new])
-    rows, columns = linear_sum_assignment(-fit)
+    ids = list(gone)
+    alike = np.array([[likeness(things[n], known[i]) for i in gone] for n in new])
+    alike *= [[other.get(n) != i for i in gone] for n in new]
+    metres = np.linalg.norm(
+        np.array([things[n].center for n in new])[:, None]
+        - np.array([known[i].center for i in gone]),
+        axis=2,
+    )
+    good = alike >= list(gone.values())
+    rows, columns = linear_sum_assignment(
+        np.where(good, 0.02 * np.minimum(metres, 10) - 1 - alike, 0.0)
+    )
     return {
-        new[r]: (gone[k], float(fit[r, k]))
+        new[r]: (ids[k], float(alike[r, k]))
         for r, k in zip(rows.tolist(), columns.tolist(), strict=True)
-        if fit[r, k] >= c.moved
+        if good[r, k]
     }
-
-
-def _swapped(
-    known: Mapping[int, Evidence],
-    rest: Sequence[int],
-    things: Sequence[Evidence],
-    new: Sequence[int],
-    c: CompareConfig,
-) -> dict[int, int]:
-    """New things that stand where an unlike one stood: ``{thing: id before}``."""
-    out: dict[int, int] = {}
-    for n in new:
-        for i in rest:
-            e = known[i]
-            if i in out.values() or not _is_thing(e) or not len(e.cells):
-                continue
-            if _same_place(things[n], e) and likeness(things[n], e) < c.alike:
-                out[n] = i
-                break
-    return out
-
-
-def _same_place(a: Evidence, b: Evidence) -> bool:
-    shared = float(touching(a.cells, b.cells).mean()) if len(a.cells) else 0.0
-    back = float(touching(b.cells, a.cells).mean())
-    return min(shared, back) > 0.5

@@ -76,7 +76,8 @@ def remember(
     memory.forget(e.session)
     told = compare(known, things, frames, earlier, config)
     own = _own(again, things, told, before, place, config)
-    ids = _ids(memory, e, told, own)
+    later = _later(memory, others, place, things, frames, {**own, **told.same}, config)
+    ids = _ids(memory, e, told, {**later, **own})
     moved_in = replace(
         e,
         keyframes=tuple(frames),
@@ -169,9 +170,32 @@ def _own(
     old = {i: placed(t, T) for i, t in again.items() if i not in told.same.values()}
     ids = sorted(old)
     rest = [n for n in range(len(things)) if n not in told.same]
-    anything = replace(config, alike=0.0)
+    anything = replace(config, fit=0.0)
     found = in_place([old[i] for i in ids], [things[n] for n in rest], anything)
     return {rest[n]: ids[k] for n, k in found.items()}
+
+
+def _later(
+    memory: Memory,
+    others: Sequence[Place],
+    place: Place,
+    things: Sequence[Evidence],
+    frames: Sequence[Keyframe],
+    known: Mapping[int, int],
+    config: CompareConfig,
+) -> dict[int, int]:
+    """Ids that later visits, which were labelled before this one, have given to its things."""
+    after = [p for p in others if p.place == place.place and p.first_t_ns > place.first_t_ns]
+    rest = [n for n in range(len(things)) if n not in known]
+    if not after or not rest:
+        return {}
+    seen: dict[int, Evidence] = {}
+    for p in reversed(after):  # the visit right after this one is told last
+        seen |= memory.evidence(p.session)
+    free = {i: t for i, t in seen.items() if i not in set(known.values())}
+    images = [k for p in after for k in memory.keyframes(p.session)]
+    told = compare(free, [things[n] for n in rest], frames, images, config)
+    return {rest[n]: i for n, i in told.same.items()}
 
 
 def _ids(memory: Memory, e: SessionEvidence, told: Comparison, own: Mapping[int, int]) -> list[int]:
