@@ -91,6 +91,7 @@ class Memory:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self._unpacked = zstandard.ZstdDecompressor().decompress
 
     # --- sessions ---------------------------------------------------------------------------------
 
@@ -110,7 +111,7 @@ class Memory:
         row = self._db.execute(
             "SELECT surface FROM sessions WHERE session=?", (session,)
         ).fetchone()
-        return np.frombuffer(_unpacked(row[0]), np.float32).reshape(-1, 3)
+        return np.frombuffer(self._unpacked(row[0]), np.float32).reshape(-1, 3)
 
     def keyframes(self, session: str) -> list[Keyframe]:
         """A session's coarse depth images, in its place's frame."""
@@ -121,7 +122,7 @@ class Memory:
         )
         return [
             Keyframe(
-                np.frombuffer(_unpacked(depth), np.uint16).reshape(height, width),
+                np.frombuffer(self._unpacked(depth), np.uint16).reshape(height, width),
                 _array(K).reshape(3, 3),
                 _array(pose).reshape(4, 4),
             )
@@ -181,7 +182,10 @@ class Memory:
             "SELECT object, row, cells, embedding FROM evidence WHERE session=? ORDER BY object",
             (session,),
         )
-        return {number: _evidence(*rest) for number, *rest in rows}
+        return {
+            number: _evidence(text, self._unpacked(cells), look)
+            for number, text, cells, look in rows
+        }
 
     def tracks(self, session: str) -> dict[int, int]:
         """Object of each track of a session."""
@@ -267,10 +271,13 @@ class Memory:
             (session, run, kind, number, other, score, json.dumps(detail, sort_keys=True), author),
         )
 
-    def events(self, session: str | None = None) -> list[Event]:
-        """Everything that happened, in order; of one session or of all."""
-        where, key = ("", ()) if session is None else (" WHERE session=?", (session,))
-        rows = self._db.execute(f"SELECT * FROM events{where} ORDER BY event", key)
+    def events(self, session: str | None = None, kind: str | None = None) -> list[Event]:
+        """What happened, in order; of one session or of all, of one kind or of all."""
+        rows = self._db.execute(
+            "SELECT * FROM events WHERE session=coalesce(?, session) AND kind=coalesce(?, kind)"
+            " ORDER BY event",
+            (session, kind),
+        )
         return [
             Event(event, name, run, kind, number, other, score, json.loads(detail), author)
             for event, name, run, kind, number, other, score, detail, author in rows
@@ -336,7 +343,7 @@ def _evidence(text: str, cells: bytes, embedding: bytes | None) -> Evidence:
         np.array(row["extent"]),
         np.array(row["R"]).reshape(3, 3),
         np.array(row["std"]),
-        np.cumsum(np.frombuffer(_unpacked(cells), np.int64)),
+        np.cumsum(np.frombuffer(cells, np.int64)),
         np.array(row["rgb"], np.uint8),
         row["colors"],
         None if embedding is None else np.frombuffer(embedding, np.float32),
@@ -362,7 +369,3 @@ def _array(blob: bytes) -> Float:
 
 def _packed(data: bytes) -> bytes:
     return zstandard.ZstdCompressor(3).compress(data)
-
-
-def _unpacked(data: bytes) -> bytes:
-    return zstandard.ZstdDecompressor().decompress(data)
