@@ -39,23 +39,21 @@ class Keyframes:
         frames: kept so far,
         ids: the frames that they are of.
         points: what they show, in parts, metres.
-        first_t_ns: of the first frame,
-        last_t_ns: and of the last; ``None`` before any.
+        span: time of the earliest and of the latest frame; ``None`` before any.
     """
 
     frames: list[Keyframe] = field(default_factory=list)
     ids: list[int] = field(default_factory=list)
     points: list[NDArray[np.float32]] = field(default_factory=list)
-    first_t_ns: int | None = None
-    last_t_ns: int | None = None
+    span: tuple[int, int] | None = None
     _last: dict[str, Float] = field(default_factory=dict)
     _stride: int = 1
     _candidates: int = 0
 
     def add(self, shown: Shown, camera: str, T: Float) -> None:
         """Keep a frame of a camera if that has gone on since its last one that was kept."""
-        self.first_t_ns = min(shown.t_ns, self.first_t_ns or shown.t_ns)
-        self.last_t_ns = max(shown.t_ns, self.last_t_ns or shown.t_ns)
+        before = self.span or (shown.t_ns, shown.t_ns)
+        self.span = min(before[0], shown.t_ns), max(before[1], shown.t_ns)
         if camera in self._last and not _went_on(self._last[camera], T):
             return
         self._last[camera] = T
@@ -81,8 +79,7 @@ class Keyframes:
             session,
             run,
             up,
-            self.first_t_ns or 0,
-            self.last_t_ns or 0,
+            *(self.span or (0, 0)),
             tuple(things),
             surface(self.points),
             tuple(self.frames[k] for k in kept),

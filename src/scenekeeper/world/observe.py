@@ -21,8 +21,8 @@ from scenekeeper.voxels import sampling
 MILLIMETRE = 0.001
 """Unit of stored points and depths, metres."""
 
-FARTHEST = 20_000.0
-"""Of a camera from the origin, metres; cells farther out than 26 km have no keys."""
+FARTHEST = 10_000.0
+"""Of a camera from the origin along any axis, metres; the map ends at 13 km."""
 
 
 class SessionTables(Protocol):
@@ -197,7 +197,7 @@ def _crop(
     """A mask inside its box; an instance without one is taken to fill what of its box lies in the
     picture, which may be nothing."""
     if counts is None:
-        box = np.clip(np.nan_to_num(box), 0, [*size[::-1], *size[::-1]])
+        box = np.clip(np.where(np.isnan(box).any(), 0, box), 0, [*size[::-1], *size[::-1]])
         x0, y0 = (int(v) for v in np.floor(box[:2]))
         x1, y1 = (max(a, int(v)) for a, v in zip((x0, y0), np.ceil(box[2:]), strict=True))
         return np.ones((y1 - y0, x1 - x0), np.bool_), (x0, y0, x1, y1)

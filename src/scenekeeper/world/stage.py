@@ -59,7 +59,7 @@ class World:
     """Session stage: instances and observations in, objects, relations and changes out.
 
     A frame counts as far as it can be placed: without depth, intrinsics or a pose, or with a pose
-    that is not finite or lies more than 20 km from the origin, it is left out. A session without
+    that is not finite or lies more than 10 km from the origin, it is left out. A session without
     any such frame, or whose frames show nothing, leaves the memory as if it had never been, and
     its tables are empty. Poses that jump by more than a scan can make up for, as after a loop was
     closed, show what is seen on both sides of the jump at two places, as two objects.
@@ -110,7 +110,7 @@ class World:
             return {t: TABLES[t].empty_table() for t in self.writes}
         with writing(tables.dataset.path) as memory:
             known = remember(memory, told, self.compare)
-            relations = _relations(things, known.ids, up)
+            relations = _relations(things, known.ids, up) if things else []
             memory.put_relations(tables.session, relations)
         return {
             "objects": _objects(tables.session, things, known.ids),
