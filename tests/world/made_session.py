@@ -26,7 +26,8 @@ BOXES: tuple[Box, ...] = (
     ("box", (0.1, 0.3, 0.2), (0.3, 0.3, 0.4)),
     ("ball", (0.6, -0.2, 0.12), (0.24, 0.24, 0.24)),
 )
-ROOM = ((0.0, 0.0, 1.25), (4.0, 5.0, 2.5))
+Room = tuple[tuple[float, float, float], tuple[float, float, float]]
+ROOM: Room = ((0.0, 0.0, 1.25), (4.0, 5.0, 2.5))
 SECOND = 10**9
 
 
@@ -58,14 +59,16 @@ def look_from(x: float, y: float = -1.8, z: float = 1.2) -> Float:
     return T
 
 
-def render(camera: Camera, T: Float, boxes: Sequence[Box]) -> tuple[Any, NDArray[np.int64]]:
+def render(
+    camera: Camera, T: Float, boxes: Sequence[Box], room: Room = ROOM
+) -> tuple[Any, NDArray[np.int64]]:
     """Depth ``float32 [H, W]`` and the row of each pixel's box, -1 = the room."""
     k = K if camera.intrinsics is None else np.asarray(camera.intrinsics)
     v, u = np.mgrid[: camera.height, : camera.width]
     ray = np.stack(((u - k[0, 2]) / k[0, 0], (v - k[1, 2]) / k[1, 1], np.ones_like(u)), -1)
     way = ray.reshape(-1, 3) @ T[:3, :3].T
     way = np.where(np.abs(way) < 1e-9, 1e-9, way)
-    depth, owner = _through(T[:3, 3], way, *ROOM)[1], np.full(len(way), -1)
+    depth, owner = _through(T[:3, 3], way, *room)[1], np.full(len(way), -1)
     for n, (_, center, size) in enumerate(boxes):
         near, far = _through(T[:3, 3], way, center, size)
         hit = (near < far) & (near > 0.05) & (near < depth)
@@ -81,10 +84,15 @@ def _through(eye: Float, way: Float, center: Any, size: Any) -> tuple[Float, Flo
 
 
 def shot(
-    frame_id: int, T: Float, boxes: Sequence[Box] = BOXES, camera: Camera = CAMERA, t_ns: int = 0
+    frame_id: int,
+    T: Float,
+    boxes: Sequence[Box] = BOXES,
+    camera: Camera = CAMERA,
+    t_ns: int = 0,
+    room: Room = ROOM,
 ) -> Shot:
     """What a camera sees, five frames a second."""
-    depth, owner = render(camera, T, boxes)
+    depth, owner = render(camera, T, boxes, room)
     rgb = np.full((camera.height, camera.width, 3), 120, np.uint8)
     rgb[owner >= 0] = (np.stack((owner * 70 + 40, 200 - owner * 60, owner * 20), -1) % 255)[
         owner >= 0
@@ -101,11 +109,10 @@ def shot(
     return Shot(frame, labels)
 
 
-def shots(n: int = 8, boxes: Sequence[Box] = BOXES, t_ns: int = 0) -> list[Shot]:
+def shots(n: int = 8, boxes: Sequence[Box] = BOXES, t_ns: int = 0, room: Room = ROOM) -> list[Shot]:
     """A camera passes by."""
-    return [
-        shot(k, look_from(x), boxes, t_ns=t_ns) for k, x in enumerate(np.linspace(-0.8, 0.8, n))
-    ]
+    way = np.linspace(-0.8, 0.8, n).tolist()
+    return [shot(k, look_from(x), boxes, t_ns=t_ns, room=room) for k, x in enumerate(way)]
 
 
 def each(taken: Sequence[Shot], change: Callable[[Shot], Shot], of: Sequence[int]) -> list[Shot]:

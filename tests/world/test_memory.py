@@ -296,7 +296,10 @@ def test_a_damaged_memory_is_named_with_what_to_do(
     data[first:last] = b"garbage!" * ((last - first) // 8)
     file.write_bytes(data)
     with (
-        pytest.raises(DatasetError, match=r"world\.sqlite.*move it away and label again"),
+        pytest.raises(
+            DatasetError,
+            match=r"world\.sqlite.*move it away.*label again",
+        ),
         using(tmp_path) as memory,
     ):
         memory.evidence("s"), memory.events(), memory.keyframes("s")

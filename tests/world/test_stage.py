@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -133,6 +134,15 @@ def test_a_session_that_shows_nothing_any_more_is_forgotten(dataset: Dataset) ->
         assert memory.places() == [] and {e.kind for e in memory.events()} == {"born", "aligned"}
 
 
+def test_a_lost_memory_is_made_anew_with_ids_that_nothing_had(dataset: Dataset) -> None:
+    first = world(dataset, shots())
+    (dataset.path / "world" / "world.sqlite").rename(dataset.path / "away")
+    shutil.rmtree(dataset.path / "labels" / "sightings")  # as the remedy says
+    again = world(dataset, shots())
+    assert [o["object"] for o in first] == [1, 2, 3] and [o["object"] for o in again] == [4, 5, 6]
+    assert [t.object for t in open_world(dataset).scene()] == [4, 5, 6]
+
+
 def test_no_frames_at_all_come_to_nothing(dataset: Dataset) -> None:
     assert world(dataset, []) == []
     assert dataset.table("changes", "s").num_rows == 0
@@ -164,16 +174,28 @@ def test_times_that_stand_still_or_run_backwards_change_no_object(
 
 
 def test_a_session_of_another_place_is_kept_apart(dataset: Dataset) -> None:
-    other = [
-        (f"thing {k}", (0.5 * k - 1.2, 0.4 * (-1) ** k, 0.3), (0.3, 0.5, 0.6)) for k in range(6)
+    hall = ((1.2, 0.8, 1.9), (6.0, 7.0, 3.8))
+    crates = [
+        (f"crate {k}", (0.5 * k - 1.2, 0.6 * (-1) ** k, 0.4), (0.3, 0.5, 0.8)) for k in range(6)
     ]
     home = world(dataset, shots(), "home")
-    away = world(dataset, shots(boxes=other, t_ns=10**12), "away")
-    seen = {o["object"] for o in home} & {o["object"] for o in away}
-    one, two = open_world(dataset).places()
-    if two.place == one.place:  # the same four walls; then nothing may be taken for another thing
-        assert not seen
-    assert {o["phrase"] for o in away} <= {name for name, *_ in other}
+    away = world(dataset, shots(boxes=crates, t_ns=10**12, room=hall), "away")
+    assert not {o["object"] for o in home} & {o["object"] for o in away}
+    assert dataset.table("changes", "away").num_rows == 0
+    assert [(p.place, p.how) for p in open_world(dataset).places()] == [(0, "first"), (1, "apart")]
+    assert len(open_world(dataset).scene(place=0)) == len(home) == 3
+    assert len(open_world(dataset).scene()) == len(away)
+
+
+def test_a_room_that_was_furnished_anew_is_the_same_room(dataset: Dataset) -> None:
+    world(dataset, shots(), "monday")
+    crates = [("crate", (-0.9, 0.6, 0.4), (0.3, 0.5, 0.8))]
+    world(dataset, shots(boxes=crates, t_ns=10**12), "tuesday")
+    scene = open_world(dataset).scene()
+    assert [(t.phrase, t.status) for t in scene if t.status == "missing"] == [
+        (name, "missing") for name, *_ in BOXES
+    ]
+    assert [t.status for t in scene if t.phrase == "crate"] == ["confirmed"]
 
 
 def test_a_jump_of_the_pose_shows_things_twice_and_breaks_nothing(dataset: Dataset) -> None:

@@ -86,8 +86,8 @@ def _usable(file: Path) -> Iterator[None]:
             f"cannot be used: {error}",
             path=file,
             remedy="If the disk is full, free some space; if the folder may not be written to, work"
-            " on a copy. If the file is damaged, move it away and label again: objects get new ids,"
-            " which no earlier one has had.",
+            " on a copy. If the file is damaged, move it away, delete labels/sightings and label"
+            " again: objects get new ids, which no earlier one has had.",
         ) from error
 
 
