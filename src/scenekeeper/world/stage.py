@@ -62,7 +62,8 @@ class World:
     that is not finite or lies more than 10 km from the origin, it is left out. A session without
     any such frame, or whose frames show nothing, leaves the memory as if it had never been, and
     its tables are empty. Poses that jump by more than a scan can make up for, as after a loop was
-    closed, show what is seen on both sides of the jump at two places, as two objects.
+    closed, show what is seen on both sides of the jump at two places, as two objects. Times may
+    stand still or run back; tracks of -1 leave it to space alone to say what is what.
 
     Attributes:
         pieces: table that knows kinds and looks of tracks; ``None`` = there is none.
