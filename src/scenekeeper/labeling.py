@@ -27,9 +27,21 @@ from scenekeeper.recording.registration import align, apply_alignment
 from scenekeeper.schema import UNNAMED
 from scenekeeper.segment import Discover, Project, Unite
 from scenekeeper.store import Dataset, SessionInfo, fingerprint
-from scenekeeper.world import Fuse, FuseConfig, Observe, Reconcile, World
+from scenekeeper.world import ExistenceConfig, Fuse, FuseConfig, Observe, Reconcile, World
 
 CLIP_SECONDS = 10.0
+
+EMBEDDED = ExistenceConfig(
+    prior=0.62,
+    p_detect=0.85,
+    p_false=0.75,
+    p_score=0.62,
+    correlation=1.0,
+    correlation_scores=1.0,
+)
+"""What the embedded labeler's sightings mean. It looks at a whole session before it labels a frame,
+so a ghost comes back nearly as surely as a thing does, and all scores of a thing are one word: on
+four simulated homes, seeds 10100 to 10106, 62 of 100 of its objects were real."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +129,7 @@ class EmbeddedLabeler:
             unite,
             Project(reads=("tracks", "proposals")),
             Observe(),
-            World("tracks"),
+            World("tracks", EMBEDDED),
             Reconcile(),
             Describe(_names(dataset)),
         ]

@@ -117,3 +117,13 @@ def believe(thing: float, name: float) -> float:
     """
     a, b = (np.log(np.clip(v, 0.02, 0.99) / (1 - np.clip(v, 0.02, 0.99))) for v in (thing, name))
     return float(1 / (1 + np.exp(-(_BIAS + _THING * a + _NAME * b))))
+
+
+_SEEN_BIAS, _SEEN = 0.83, 2.13
+"""Fitted like the above: what is met by a box of the truth at IoU .5."""
+
+
+def there(score: float) -> float:
+    """Probability that a sighting of that score is of a thing at all, whatever it is called."""
+    a = np.log(np.clip(score, 0.02, 0.99) / (1 - np.clip(score, 0.02, 0.99)))
+    return float(1 / (1 + np.exp(-(_SEEN_BIAS + _SEEN * a))))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from scenekeeper import geometry, masks
-from scenekeeper.naming import believe
+from scenekeeper.naming import believe, there
 from scenekeeper.schema import Frame, Labels
 from scenekeeper.segment.draw import NOBODY, Cloud, draw
 from scenekeeper.voxels import offset_key, sampling, voxel_keys
@@ -209,10 +209,11 @@ def labels(
     here = [
         sighted(scores[s.track], s.score) if s.track in looked else scores[s.track] for s in seen
     ]
-    p = None
+    p, signals = None, {}
     if named is not None:
-        pairs = zip(here, tracks, strict=True)
+        pairs = list(zip(here, tracks, strict=True))
         p = np.array([believe(score, named[t]) if t in named else np.nan for score, t in pairs])
+        signals["there"] = np.array([there(s) if t in named else np.nan for s, t in pairs])
     return Labels(
         frame.frame_id,
         frame.t_ns,
@@ -221,6 +222,7 @@ def labels(
         mask=tuple(s.mask for s in seen),
         phrase=tuple(phrases[t] for t in tracks),
         score=np.array(here, np.float32),
+        signals={k: v.astype(np.float32) for k, v in signals.items()},
         p=None if p is None else p.astype(np.float32),
         track=np.array(tracks, np.int64),
     )

@@ -131,7 +131,7 @@ class Project:
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
-        return {"version": 6, "config": asdict(self.config)}
+        return {"version": 7, "config": asdict(self.config)}
 
     def open(self, clip: Clip, tables: SessionTables) -> ProjectJob:
         """Start on a clip; the lookup is built once per session and shared by its clips."""

@@ -6,9 +6,10 @@ boxes and relations; the memory of which is which lies in ``world/world.sqlite``
 
 from __future__ import annotations
 
+from scenekeeper.world.existence import ExistenceConfig
 from scenekeeper.world.fuse import Fuse, FuseConfig
 from scenekeeper.world.observe import Observe
 from scenekeeper.world.reconcile import Reconcile
 from scenekeeper.world.stage import World
 
-__all__ = ["Fuse", "FuseConfig", "Observe", "Reconcile", "World"]
+__all__ = ["ExistenceConfig", "Fuse", "FuseConfig", "Observe", "Reconcile", "World"]

@@ -307,6 +307,7 @@ class _Looks:
         """Cosine similarity of detections and objects, pair by pair."""
         if centred is None or not len(self._n):
             return np.full(len(det), unknown)
+        self._room(int(obj.max(initial=-1)) + 1, centred.shape[1])
         mean = self._sum[obj]
         length = np.linalg.norm(mean, axis=1)
         cosine = np.einsum("ij,ij->i", centred[det], mean) / np.maximum(length, 1e-6)
@@ -324,7 +325,9 @@ class _Looks:
         if centred is None:
             return
         known = np.flatnonzero(objects >= 0)
-        self._room(int(objects.max(initial=-1)) + 1, centred.shape[1])
+        if not len(known):
+            return
+        self._room(int(objects.max()) + 1, centred.shape[1])
         np.add.at(self._sum, objects[known], centred[known])
         np.add.at(self._n, objects[known], 1)
 

@@ -59,6 +59,8 @@ def relate(
             looked at again. ``None`` = look at everything.
         known: relations found before, of which those stay that dirty things cannot have changed.
     """
+    if not solids:
+        return []
     pairs = candidates(solids)
     number = {s.object: k for k, s in enumerate(solids)}
     told = list(known)

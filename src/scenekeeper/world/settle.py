@@ -65,6 +65,7 @@ class Settler:
         self._map: Any = small_gicp.GaussianVoxelMap(self._config.leaf)
         self._map.set_lru(1 << 30, 1 << 30)  # the place is kept, however long ago it was seen
         self._told = np.array(self._config.told) ** 2
+        self._off: tuple[Float, Float] | None = None
         self._empty = True
 
     def __call__(self, points: NDArray[np.float32], T_world_camera: Float) -> Float:
@@ -76,6 +77,8 @@ class Settler:
                 few of them find their surface, as after a jump.
         """
         c = self._config
+        if len(points) < c.least:
+            return T_world_camera
         scan, _ = self._gicp.preprocess_points(
             np.asarray(points, np.float64),
             downsampling_resolution=c.spacing,
@@ -108,10 +111,18 @@ class Settler:
         if np.linalg.norm(shift) > c.reach:  # farther than a point looks: that is another place
             return told
         turn = Rotation.from_matrix(T[:3, :3].T @ told[:3, :3]).as_rotvec()
-        off = np.array([shift @ shift, turn @ turn]) / 3
-        self._told += (off - self._told) / c.memory
+        self._learn(shift, turn)
         trust = np.square(c.registered) / (np.square(c.registered) + self._told)
         out = np.eye(4)
         out[:3, :3] = T[:3, :3] @ Rotation.from_rotvec(trust[1] * turn).as_matrix()
         out[:3, 3] = T[:3, 3] + trust[0] * shift
         return out
+
+    def _learn(self, shift: Float, turn: Float) -> None:
+        """How noisy recorded poses are, by how their disagreement with the map changes from frame
+        to frame: what they agree on for long is no noise but the map's own drift."""
+        if self._off is not None:
+            changes = [now - before for now, before in zip((shift, turn), self._off, strict=True)]
+            noise = np.array([d @ d for d in changes]) / 6  # of two poses, along three axes
+            self._told += (noise - self._told) / self._config.memory
+        self._off = shift, turn

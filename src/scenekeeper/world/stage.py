@@ -20,6 +20,7 @@ from scenekeeper.store import Dataset
 from scenekeeper.voxels import voxel_centers
 from scenekeeper.world.compare import Change, CompareConfig
 from scenekeeper.world.evidence import Evidence
+from scenekeeper.world.existence import ExistenceConfig
 from scenekeeper.world.observe import coarse_intrinsics, depth_of, points_of
 
 if TYPE_CHECKING:
@@ -67,10 +68,12 @@ class World:
 
     Attributes:
         pieces: table that knows kinds and looks of tracks; ``None`` = there is none.
+        belief: how much the labeler's detections and silence mean.
         compare: when things of two sessions are the same.
     """
 
     pieces: str | None = "tracks"
+    belief: ExistenceConfig = field(default_factory=ExistenceConfig)
     compare: CompareConfig = field(default_factory=CompareConfig)
     name: str = "world"
     writes: tuple[str, ...] = ("objects", "relations", "changes", "sightings")
@@ -83,7 +86,7 @@ class World:
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
-        return {"version": 4, "compare": asdict(self.compare)}
+        return {"version": 4, "belief": asdict(self.belief), "compare": asdict(self.compare)}
 
     def reduce(self, tables: SessionTables, run: str) -> Mapping[str, pa.Table]:
         """The session's objects; those that it shares with earlier sessions keep their ids."""
@@ -95,7 +98,7 @@ class World:
         from scenekeeper.world.summary import evidence
 
         pieces = [] if self.pieces is None else tables.of_session(self.pieces).to_pylist()
-        gathering, keyframes, n_tracks = Gathering(), Keyframes(), 0
+        gathering, keyframes, n_tracks = Gathering(belief=self.belief), Keyframes(), 0
         for camera, shown in _shown(tables, {r["track"]: r for r in pieces}):
             gathering.add(shown)
             keyframes.add(shown, camera, gathering.shown[-1][1])
@@ -156,7 +159,7 @@ def _by_frame(
     }
     sharpness = dict(zip(*(quality[k].to_pylist() for k in ("frame_id", "sharpness")), strict=True))
     usual = max(float(np.median(list(sharpness.values()) or [0.0])), 1e-9)
-    columns = ["frame_id", "instance", "track", "phrase", "score", "p", "area", "flags"]
+    columns = ["frame_id", "instance", "track", "phrase", "score", "p", "area", "flags", "signals"]
     out: dict[int, list[dict[str, Any]]] = {}
     for row in instances.select(columns).to_pylist():
         key = row["frame_id"], row["instance"]
@@ -194,7 +197,7 @@ def _frame(
         Lifted(point, np.ones(len(point), np.int32), start),
         np.array([r["track"] for r in rows], np.int64),
         tuple(r["phrase"] for r in rows),
-        np.array([r["score"] for r in rows], np.float64),
+        np.array([dict(r["signals"] or ()).get("there", r["score"]) for r in rows], np.float64),
         np.array([np.nan if r["p"] is None else r["p"] for r in rows], np.float64),
         np.array([r["worth"] for r in rows], np.float64),
         tuple(np.frombuffer(r["rgb"], np.uint8).reshape(-1, 3) for r in rows),
