@@ -11,54 +11,24 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import zstandard
 from numpy.typing import NDArray
 
 from scenekeeper import geometry
-from scenekeeper.errors import DatasetError
 from scenekeeper.schema import Relation
 from scenekeeper.voxels import voxel_centers, voxel_keys
+from scenekeeper.world import memory_file
 from scenekeeper.world.evidence import Evidence, SessionEvidence
 from scenekeeper.world.scene import CELL
 from scenekeeper.world.visibility import Keyframe
 
 Float = NDArray[np.float64]
-
-VERSION = 2
-PATIENCE_S = 600
-"""For how long a writer waits for another; aligning a session takes seconds."""
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS objects(
-  object INTEGER PRIMARY KEY AUTOINCREMENT, born_session TEXT NOT NULL, born_run TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS sessions(
-  session TEXT PRIMARY KEY, run TEXT NOT NULL, first_t_ns INTEGER, last_t_ns INTEGER,
-  place INTEGER NOT NULL, T_place_session BLOB NOT NULL, how TEXT NOT NULL, reason TEXT NOT NULL,
-  up BLOB NOT NULL, surface BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS evidence(
-  session TEXT NOT NULL, object INTEGER NOT NULL REFERENCES objects, track INTEGER NOT NULL,
-  row TEXT NOT NULL, cells BLOB NOT NULL, embedding BLOB, PRIMARY KEY (session, object));
-CREATE TABLE IF NOT EXISTS absences(
-  session TEXT NOT NULL, object INTEGER NOT NULL, verdict TEXT NOT NULL, score REAL NOT NULL,
-  PRIMARY KEY (session, object));
-CREATE TABLE IF NOT EXISTS keyframes(
-  session TEXT NOT NULL, frame_id INTEGER NOT NULL, pose BLOB NOT NULL, intrinsics BLOB NOT NULL,
-  height INTEGER NOT NULL, width INTEGER NOT NULL, depth BLOB NOT NULL,
-  PRIMARY KEY (session, frame_id));
-CREATE TABLE IF NOT EXISTS relations(
-  session TEXT NOT NULL, subject INTEGER NOT NULL, predicate TEXT NOT NULL,
-  object INTEGER NOT NULL, score REAL NOT NULL, source TEXT NOT NULL, frame TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS events(
-  event INTEGER PRIMARY KEY AUTOINCREMENT, session TEXT, run TEXT, kind TEXT NOT NULL,
-  object INTEGER, other INTEGER, score REAL, detail TEXT NOT NULL, author TEXT NOT NULL);
-"""
 
 
 @dataclass(frozen=True)
@@ -121,6 +91,7 @@ class Memory:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self._unpacked = zstandard.ZstdDecompressor().decompress
 
     # --- sessions ---------------------------------------------------------------------------------
 
@@ -140,7 +111,7 @@ class Memory:
         row = self._db.execute(
             "SELECT surface FROM sessions WHERE session=?", (session,)
         ).fetchone()
-        return np.frombuffer(_unpacked(row[0]), np.float32).reshape(-1, 3)
+        return np.frombuffer(self._unpacked(row[0]), np.float32).reshape(-1, 3)
 
     def keyframes(self, session: str) -> list[Keyframe]:
         """A session's coarse depth images, in its place's frame."""
@@ -151,7 +122,7 @@ class Memory:
         )
         return [
             Keyframe(
-                np.frombuffer(_unpacked(depth), np.uint16).reshape(height, width),
+                np.frombuffer(self._unpacked(depth), np.uint16).reshape(height, width),
                 _array(K).reshape(3, 3),
                 _array(pose).reshape(4, 4),
             )
@@ -175,6 +146,7 @@ class Memory:
                 _packed(np.asarray(e.surface, np.float32).tobytes()),
             ),
         )
+        self._db.execute("DELETE FROM keyframes WHERE session=?", (e.session,))
         for frame_id, k in zip(e.keyframe_ids, e.keyframes, strict=True):
             self._db.execute(
                 "INSERT INTO keyframes VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -210,7 +182,10 @@ class Memory:
             "SELECT object, row, cells, embedding FROM evidence WHERE session=? ORDER BY object",
             (session,),
         )
-        return {number: _evidence(*rest) for number, *rest in rows}
+        return {
+            number: _evidence(text, self._unpacked(cells), look)
+            for number, text, cells, look in rows
+        }
 
     def tracks(self, session: str) -> dict[int, int]:
         """Object of each track of a session."""
@@ -267,7 +242,8 @@ class Memory:
         return [Relation(*row) for row in rows]
 
     def put_relations(self, session: str, relations: Sequence[Relation]) -> None:
-        """Remember them."""
+        """Remember them, in place of what the session said before."""
+        self._db.execute("DELETE FROM relations WHERE session=?", (session,))
         self._db.executemany(
             "INSERT INTO relations VALUES (?, ?, ?, ?, ?, ?, ?)",
             [
@@ -295,10 +271,13 @@ class Memory:
             (session, run, kind, number, other, score, json.dumps(detail, sort_keys=True), author),
         )
 
-    def events(self, session: str | None = None) -> list[Event]:
-        """Everything that happened, in order; of one session or of all."""
-        where, key = ("", ()) if session is None else (" WHERE session=?", (session,))
-        rows = self._db.execute(f"SELECT * FROM events{where} ORDER BY event", key)
+    def events(self, session: str | None = None, kind: str | None = None) -> list[Event]:
+        """What happened, in order; of one session or of all, of one kind or of all."""
+        rows = self._db.execute(
+            "SELECT * FROM events WHERE session=coalesce(?, session) AND kind=coalesce(?, kind)"
+            " ORDER BY event",
+            (session, kind),
+        )
         return [
             Event(event, name, run, kind, number, other, score, json.loads(detail), author)
             for event, name, run, kind, number, other, score, detail, author in rows
@@ -309,83 +288,35 @@ class Memory:
 def writing(dataset: Path) -> Iterator[Memory]:
     """The memory inside one transaction; all that is put in is kept when the block ends well.
 
+    Writers take turns. When the block has ended, what it put in is on the disk.
+
     Raises:
-        DatasetError: the file cannot be used.
+        DatasetError: the file cannot be used, or is of a later release.
     """
-    with _opened(dataset) as db:
+    with memory_file.written(dataset) as db:
         db.execute("BEGIN IMMEDIATE")
         try:
-            if not db.execute("SELECT 1 FROM sqlite_sequence WHERE name='objects'").fetchone():
-                first = _last_given(dataset)
-                db.execute("INSERT INTO sqlite_sequence(name, seq) VALUES ('objects', ?)", (first,))
             yield Memory(db)
+            db.execute("COMMIT")
         except BaseException:
-            db.execute("ROLLBACK")
+            if db.in_transaction:  # a full disk ends it by itself
+                db.execute("ROLLBACK")
             raise
-        db.execute("COMMIT")
 
 
 @contextmanager
 def reading(dataset: Path) -> Iterator[Memory]:
-    """The memory as it is now, whatever is written meanwhile.
+    """The memory as it is now, whatever is written meanwhile; it stays as it is.
+
+    Where nothing has been remembered yet it is empty. A folder that may not be written to can be
+    read.
 
     Raises:
-        DatasetError: the file cannot be used.
+        DatasetError: the file cannot be used, or is of a later release.
     """
-    with _opened(dataset) as db:
+    with memory_file.read(dataset) as db:
         db.execute("BEGIN")
-        try:
-            yield Memory(db)
-        finally:
-            db.execute("ROLLBACK")
-
-
-@contextmanager
-def _opened(dataset: Path) -> Iterator[sqlite3.Connection]:
-    file = dataset / "world" / "world.sqlite"
-    try:
-        file.parent.mkdir(exist_ok=True)
-        with closing(sqlite3.connect(file, timeout=PATIENCE_S, isolation_level=None)) as db:
-            db.execute("PRAGMA journal_mode=WAL")
-            _prepare(db)
-            yield db
-    except (sqlite3.Error, zstandard.ZstdError, OSError) as error:
-        raise DatasetError(
-            f"cannot be used: {error}",
-            path=file,
-            remedy="If the disk is full, free some space. If the file is damaged, move it away and"
-            " label again: objects get new ids, which no earlier one has had.",
-        ) from error
-
-
-def _prepare(db: sqlite3.Connection) -> None:
-    """Make the tables; those of the first version held too little to go on from."""
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version == VERSION:
-        return
-    if version > VERSION:
-        raise sqlite3.DatabaseError(f"made by a later release (version {version})")
-    db.execute("BEGIN IMMEDIATE")
-    if db.execute("PRAGMA user_version").fetchone() == (VERSION,):  # another process was faster
-        db.execute("ROLLBACK")
-        return
-    if db.execute("SELECT 1 FROM sqlite_master WHERE name='objects'").fetchone():
-        last = db.execute("SELECT max(object) FROM objects").fetchone()[0] or 0
-        for table in ("objects", "tracks", "events"):
-            db.execute(f"DROP TABLE IF EXISTS {table}")
-        db.execute("DELETE FROM sqlite_sequence")
-        db.execute("INSERT INTO sqlite_sequence(name, seq) VALUES ('objects', ?)", (last,))
-    for statement in _SCHEMA.split(";"):
-        db.execute(statement)
-    db.execute(f"PRAGMA user_version={VERSION}")
-    db.execute("COMMIT")
-
-
-def _last_given(dataset: Path) -> int:
-    """The largest object id that labels or names speak of, 0 if none do."""
-    files = [*dataset.glob("labels/objects/*/*.parquet"), *dataset.glob("labels/names/*/*.parquet")]
-    columns = [pq.read_table(file, columns=["object"])["object"].to_numpy() for file in files]
-    return max((int(column.max()) for column in columns if len(column)), default=0)
+        yield Memory(db)
 
 
 def placed(e: Evidence, T: Float) -> Evidence:
@@ -412,7 +343,7 @@ def _evidence(text: str, cells: bytes, embedding: bytes | None) -> Evidence:
         np.array(row["extent"]),
         np.array(row["R"]).reshape(3, 3),
         np.array(row["std"]),
-        np.cumsum(np.frombuffer(_unpacked(cells), np.int64)),
+        np.cumsum(np.frombuffer(cells, np.int64)),
         np.array(row["rgb"], np.uint8),
         row["colors"],
         None if embedding is None else np.frombuffer(embedding, np.float32),
@@ -438,7 +369,3 @@ def _array(blob: bytes) -> Float:
 
 def _packed(data: bytes) -> bytes:
     return zstandard.ZstdCompressor(3).compress(data)
-
-
-def _unpacked(data: bytes) -> bytes:
-    return zstandard.ZstdDecompressor().decompress(data)

@@ -14,12 +14,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from scenekeeper import masks
+from scenekeeper import geometry, masks
 from scenekeeper.schema import DEPTHS, OBSERVATIONS, Clip, Frame
 from scenekeeper.voxels import sampling
 
 MILLIMETRE = 0.001
 """Unit of stored points and depths, metres."""
+
+FARTHEST = 10_000.0
+"""Of a camera from the origin along any axis, metres; the map ends at 13 km."""
 
 
 class SessionTables(Protocol):
@@ -62,7 +65,7 @@ class Observe:
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
-        return {"version": 1, "config": asdict(self.config)}
+        return {"version": 2, "config": asdict(self.config)}
 
     def open(self, clip: Clip, tables: SessionTables) -> ObserveJob:
         """Start on a clip."""
@@ -89,7 +92,10 @@ class ObserveJob:
         return frame
 
     def encode(self, frame: Frame) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
-        """One frame's observations and coarse depth; nothing without depth or calibration."""
+        """One frame's observations and coarse depth; nothing without depth or calibration.
+
+        Depth that is 0, negative, not finite, or at the end of what 16 bits hold says nothing.
+        """
         if frame.depth is None or frame.camera.intrinsics is None:
             return [], None
         first, last = np.searchsorted(self._ids, [frame.frame_id, frame.frame_id + 1])
@@ -145,7 +151,7 @@ class ObserveJob:
         assert frame.depth is not None
         step = sampling(frame.camera.width, self.config.coarse)
         z = frame.depth[step // 2 :: step, step // 2 :: step]
-        z = np.where(np.isfinite(z) & (z < 65), z, 0)
+        z = np.where(np.isfinite(z) & (z > 0) & (z < 65), z, 0)
         return {
             "session": self.clip.session,
             "frame_id": frame.frame_id,
@@ -153,7 +159,17 @@ class ObserveJob:
             "height": z.shape[0],
             "step": step,
             "depth": np.rint(z / MILLIMETRE).astype("<u2").tobytes(),
+            "pose": _pose(frame.T_world_camera),
         }
+
+
+def _pose(T_world_camera: NDArray[np.float64] | None) -> list[float] | None:
+    """As a row keeps it; ``None`` when unknown, not finite, or too far out for cells."""
+    if T_world_camera is None or not np.isfinite(T_world_camera).all():
+        return None
+    if np.abs(T_world_camera[:3, 3]).max() > FARTHEST:
+        return None
+    return list(geometry.pose_vector(T_world_camera).tolist())
 
 
 def points_of(stored: bytes) -> NDArray[np.float32]:
@@ -178,11 +194,13 @@ def coarse_intrinsics(K: NDArray[np.float64], step: int) -> NDArray[np.float64]:
 def _crop(
     counts: bytes | None, box: NDArray[np.float64], size: tuple[int, int]
 ) -> tuple[NDArray[np.bool_], tuple[int, int, int, int]]:
-    """A mask inside its box; an instance without one is taken to fill its box."""
-    x0, y0 = (int(v) for v in np.floor(np.maximum(box[:2], 0)))
-    x1, y1 = (int(v) for v in np.ceil(np.minimum(box[2:], size[::-1])))
+    """A mask inside its box; an instance without one is taken to fill what of its box lies in the
+    picture, which may be nothing."""
     if counts is None:
-        return np.ones((max(y1 - y0, 0), max(x1 - x0, 0)), np.bool_), (x0, y0, x1, y1)
+        box = np.clip(np.where(np.isnan(box).any(), 0, box), 0, [*size[::-1], *size[::-1]])
+        x0, y0 = (int(v) for v in np.floor(box[:2]))
+        x1, y1 = (max(a, int(v)) for a, v in zip((x0, y0), np.ceil(box[2:]), strict=True))
+        return np.ones((y1 - y0, x1 - x0), np.bool_), (x0, y0, x1, y1)
     x0, y0, x1, y1 = masks.box(counts, size)
     return masks.decode(counts, size)[y0:y1, x0:x1], (x0, y0, x1, y1)
 

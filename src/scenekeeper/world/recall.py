@@ -8,27 +8,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from math import exp, log, sqrt
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from scenekeeper.errors import DatasetError
 from scenekeeper.schema import Relation
 from scenekeeper.store import Dataset, open_dataset
 from scenekeeper.world.decay import Circumstances, fade, status
 from scenekeeper.world.evidence import Evidence
-from scenekeeper.world.existence import logit, sigmoid
 from scenekeeper.world.memory import Event, Memory, Place, reading
 from scenekeeper.world.scene import Scene, Thing
 
-Float = NDArray[np.float64]
+Pair = tuple[int, str, int]
+"""Subject, predicate and object."""
 
 _SECOND = 1e-9
 _MISSED = 0.5
 """Log-odds that a visit takes away which shows a surface at a thing's place, and not the thing."""
+
+_CARRIED = 2.0
+"""Log-odds that earlier visits lend to a visit that shows a thing, at most."""
+
+_GONE = (0.85, 0.98)
+"""Probability that a thing whose place was seen empty is gone: at least, at most."""
 
 CHANGES = ("moved", "taken", "added", "swapped")
 
@@ -75,19 +79,19 @@ class WorldView:
         return self.dataset.path / "world"
 
     def scene(self, t_ns: int | None = None, place: int | None = None) -> Scene:
-        """What is believed.
+        """What is believed, or was.
 
         Args:
-            t_ns: the moment to believe at; beliefs fade from the last visit on. The end of the last
-                visit when absent.
+            t_ns: the moment to believe at: visits that began later are left out, and beliefs fade
+                from the last look on. The end of the last visit when absent.
             place: which map, where sessions do not fit together; the last visit's when absent.
 
         Raises:
-            DatasetError: there is no such place.
+            DatasetError: there is no such place, or nothing was known at that moment.
         """
         with reading(self.dataset.path) as memory:
             every = memory.places()
-            number = every[-1].place if place is None else place
+            number = every[-1].place if place is None and every else place
             own = [p for p in every if p.place == number]
             if not own:
                 raise DatasetError(
@@ -95,8 +99,15 @@ class WorldView:
                     path=self.dataset.path,
                     remedy=f"Its places are {sorted({p.place for p in every})}.",
                 )
-            names = self._names()
-            return _scene(memory, own, names, own[-1].last_t_ns if t_ns is None else t_ns)
+            now = max(p.last_t_ns for p in own) if t_ns is None else t_ns
+            past = [p for p in own if p.first_t_ns <= now]
+            if not past:
+                raise DatasetError(
+                    f"knew nothing of place {number} at {now} ns",
+                    path=self.dataset.path,
+                    remedy=f"Its first visit began at {own[0].first_t_ns} ns.",
+                )
+            return _scene(memory, past, self._names(), now)
 
     def events(self, session: str | None = None) -> list[Event]:
         """Everything that happened to objects, in order; of one session or of all."""
@@ -117,22 +128,26 @@ class WorldView:
 
 
 def _scene(memory: Memory, places: Sequence[Place], names: Mapping[int, str], now: int) -> Scene:
-    seen: dict[int, list[tuple[Place, Evidence]]] = {}
-    absent: dict[int, list[tuple[Place, str, float]]] = {}
-    relations: dict[tuple[int, str, int], Relation] = {}
+    """What visits in order of time come to; ``names`` are people's."""
+    told: dict[int, _Told] = {}
+    relations: dict[Pair, Relation] = {}
     for p in places:
-        for number, e in memory.evidence(p.session).items():
-            seen.setdefault(number, []).append((p, e))
-        for number, (verdict, score) in memory.absences(p.session).items():
-            absent.setdefault(number, []).append((p, verdict, score))
-        _update(relations, memory.relations(p.session), set(memory.evidence(p.session)), p)
-    last = places[-1].session
-    moved = {v.object for v in memory.events(last) if v.kind == "moved"}
+        shown, absent = memory.evidence(p.session), memory.absences(p.session)
+        moved = {
+            v.object
+            for v in memory.events(p.session, "moved")
+            if v.run == p.run and v.object is not None
+        }
+        for number, e in shown.items():
+            told.setdefault(number, _Told()).seen(p, e)
+        for number, (verdict, score) in absent.items():
+            if number in told:
+                told[number].absent(p, verdict, score)
+        taken = {number for number, (verdict, _) in absent.items() if verdict == "taken"}
+        _update(relations, memory.relations(p.session), set(shown), taken, moved, p.first_t_ns)
     things = [
-        _thing(
-            number, seen[number], absent.get(number, []), names.get(number), number in moved, now
-        )
-        for number in sorted(seen)
+        _thing(number, told[number], names.get(number), number in moved, now)
+        for number in sorted(told)
     ]
     return Scene(
         tuple(things),
@@ -144,34 +159,41 @@ def _scene(memory: Memory, places: Sequence[Place], names: Mapping[int, str], no
 
 
 def _update(
-    relations: dict[tuple[int, str, int], Relation],
+    relations: dict[Pair, Relation],
     said: Sequence[Relation],
     shown: set[int],
-    place: Place,
+    taken: set[int],
+    moved: set[int],
+    t_ns: int,
 ) -> None:
-    """What a session says of things that it shows replaces what was said of them before."""
-    since = {k: r.since_t_ns for k, r in relations.items()}
-    for key in [k for k in relations if k[0] in shown or k[2] in shown]:
-        del relations[key]
+    """What a visit from ``t_ns`` on says of how things lie, taken into what was said before.
+
+    A relation that it repeats goes on. One that it does not repeat is dropped if it shows both
+    things, or one of them at another place. One whose thing it found gone is kept as the last that
+    is known, and ends. What it did not look at stays.
+    """
+    repeated = {(r.subject, r.predicate, r.object) for r in said}
+    for key in [k for k in relations if k not in repeated]:
+        pair, r = {key[0], key[2]}, relations[key]
+        if pair & taken and not pair & moved:
+            relations[key] = r if r.until_t_ns is not None else replace(r, until_t_ns=t_ns)
+        elif pair <= shown or pair & moved:
+            del relations[key]
     for r in said:
         key = r.subject, r.predicate, r.object
-        relations[key] = replace(r, since_t_ns=since.get(key) or place.first_t_ns)
+        before = relations.get(key)
+        goes_on = before is not None and before.until_t_ns is None
+        since = before.since_t_ns if before is not None and goes_on else t_ns
+        relations[key] = Relation(*key, r.score, r.source, r.frame, since)
 
 
-def _thing(
-    number: int,
-    seen: Sequence[tuple[Place, Evidence]],
-    absent: Sequence[tuple[Place, str, float]],
-    name: str | None,
-    moved: bool,
-    now: int,
-) -> Thing:
-    _, e = seen[-1]
-    p, looked_ns = _belief(seen, absent)
-    names = {name: 1.0} if name else _names([e for _, e in seen])
-    p_now = fade(p, max(0, now - looked_ns) * _SECOND, names)
-    gone = p < 0.2
-    about = Circumstances(moved=moved and not gone, verified=name is not None)
+def _thing(number: int, told: _Told, name: str | None, moved: bool, now: int) -> Thing:
+    """One thing as believed now: where and how the last visit that saw it did."""
+    evidence = [e for _, e in told.evidence]
+    e, p = evidence[-1], told.belief
+    names = {name: 1.0} if name is not None else _names(evidence)
+    p_now = fade(p, max(0, now - told.looked_t_ns) * _SECOND, names)
+    about = Circumstances(moved=moved, verified=name is not None)
     return Thing(
         number,
         names,
@@ -184,58 +206,74 @@ def _thing(
         e.cells,
         e.rgb,
         e.colors,
-        seen[0][1].first_t_ns,
+        evidence[0].first_t_ns,
         e.last_t_ns,
-        sum(x.frames for _, x in seen),
-        tuple((q.session, f) for q, x in reversed(seen) for f in x.views),
-        tuple(q.session for q, _ in seen),
-        e.embedding,
+        sum(x.frames for x in evidence),
+        tuple((q.session, f) for q, x in reversed(told.evidence) for f in x.views),
+        tuple(q.session for q, _ in told.evidence),
+        next((x.embedding for x in reversed(evidence) if x.embedding is not None), None),
         status(p, p_now, about),
         name is not None,
     )
 
 
-def _belief(
-    seen: Sequence[tuple[Place, Evidence]], absent: Sequence[tuple[Place, str, float]]
-) -> tuple[float, int]:
-    """Probability at the last look that a thing is there, and when that was.
+@dataclass
+class _Told:
+    """What visits said of one thing, the earliest first.
 
-    Visits are told in order: one that shows it adds its evidence to what was believed before, one
-    that saw its place empty outranks all before it.
+    Attributes:
+        evidence: of those that saw it.
+        odds: log-odds at the last look that it is there.
+        looked_t_ns: when that was.
     """
-    told = [(p.first_t_ns, p, float(e.existence), "seen") for p, e in seen]
-    told += [(p.first_t_ns, p, score, verdict) for p, verdict, score in absent]
-    odds, looked = 0.0, seen[0][0].last_t_ns
-    for _, place, score, verdict in sorted(told, key=lambda v: (v[0], v[3])):
-        if verdict == "seen":
-            before = max(0.0, float(odds))
-            odds = float(logit(score)) + min(before, 2.0)
-        elif verdict == "taken":
-            odds = -float(logit(np.clip(score, 0.5, 0.98)))
+
+    evidence: list[tuple[Place, Evidence]] = field(default_factory=list)
+    odds: float = 0.0
+    looked_t_ns: int = 0
+
+    def seen(self, place: Place, e: Evidence) -> None:
+        """A visit shows it: its evidence counts, and lasting belief before it counts a little."""
+        self.evidence.append((place, e))
+        before = min(max(self.odds, 0.0), _CARRIED)
+        self.odds = _log_odds(e.existence) + before
+        self.looked_t_ns = max(self.looked_t_ns, place.last_t_ns)
+
+    def absent(self, place: Place, verdict: str, score: float) -> None:
+        """A visit does not show it. Its place seen empty outranks all before; a surface there in
+        which it was not recognised lowers belief a little; not looking says nothing."""
+        if verdict == "taken":
+            self.odds = -_log_odds(min(max(score, _GONE[0]), _GONE[1]))
         elif verdict == "missed":
-            odds -= _MISSED
+            self.odds -= _MISSED
         if verdict != "unseen":
-            looked = place.last_t_ns
-    return float(sigmoid(np.array(odds))), looked
+            self.looked_t_ns = max(self.looked_t_ns, place.last_t_ns)
+
+    @property
+    def belief(self) -> float:
+        """Probability at the last look that it is there."""
+        return 1 / (1 + exp(-min(max(self.odds, -60.0), 60.0)))
+
+
+def _log_odds(p: float) -> float:
+    p = min(max(p, 1e-9), 1 - 1e-9)
+    return log(p / (1 - p))
 
 
 def _names(evidence: Sequence[Evidence]) -> dict[str, float]:
-    """Names of all visits together, each visit's errors half its own: a geometric mean, sharpened
-    by the square root of their number."""
-    if len(evidence) == 1:
-        return dict(evidence[0].names)
-    words = sorted({w for e in evidence for w in e.names})
-    if not words:
-        return {}
-    rest = [max(1e-3, 1 - sum(e.names.values())) for e in evidence]
-    log = np.array(
-        [
-            [np.log(max(e.names.get(w, 0.1 * r / len(words)), 1e-4)) for w in words] + [np.log(r)]
-            for e, r in zip(evidence, rest, strict=True)
-        ]
-    )
-    total = log.mean(0) * np.sqrt(len(evidence))
-    p = np.exp(total - total.max())
-    p = p / p.sum()
-    order = np.argsort(-p[:-1], kind="stable")
-    return {words[k]: float(p[k]) for k in order.tolist() if p[k] >= 0.01}
+    """Names of all visits together, falling: a geometric mean, sharpened by the square root of
+    their number, as if each visit's errors were half its own. A visit that heard no name says
+    nothing."""
+    told = [e.names for e in evidence if e.names]
+    if len(told) < 2:
+        return dict(told[0]) if told else {}
+    words = sorted({w for names in told for w in names})
+    total = [0.0] * (len(words) + 1)  # the last is any other name
+    for names in told:
+        rest = max(1e-3, 1 - sum(names.values()))
+        unsaid = 0.1 * rest / len(words)  # what it did not name shares a tenth of what it left open
+        for k, word in enumerate(words):
+            total[k] += log(max(names.get(word) or unsaid, 1e-4))
+        total[-1] += log(rest)
+    weight = [exp((t - max(total)) / sqrt(len(told))) for t in total]
+    p = {word: w / sum(weight) for word, w in zip(words, weight, strict=False)}
+    return {word: p[word] for word in sorted(p, key=lambda w: -p[w]) if p[word] >= 0.01}

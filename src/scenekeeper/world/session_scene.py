@@ -40,29 +40,44 @@ def session_scene(dataset: Dataset, session: str) -> Scene:
 
 
 def _thing(row: Mapping[str, Any], piece: Mapping[str, Any] | None, session: str) -> Thing:
-    named = row["phrase"] != UNNAMED
-    p = 1.0 if piece is None or piece.get("p") is None else float(piece["p"])
     cells, embedding = np.zeros(0, np.int64), None
     if piece is not None:
         points = voxel_centers(np.array(piece["keys"], np.int64), piece["voxel_size"])
         cells = np.unique(voxel_keys(points, CELL))
         if piece.get("embedding"):
             embedding = np.array(piece["embedding"], np.float32)
+    if row["cells"]:
+        cells = np.array(row["cells"], np.int64)
+    std = row["position_std"]
     return Thing(
         row["object"],
-        {row["phrase"]: p} if named else {},
+        _names(row, piece),
         row["kind"],
         float(row["score"]),
         np.array(row["center"]),
         np.array(row["extent"]),
         np.array(row["R_world_box"]).reshape(3, 3),
-        np.full(3, _POSITION_STD),
+        np.full(3, _POSITION_STD) if std is None else np.array(std),
         cells,
         np.array(row["rgb"], np.uint8),
+        dict(row["colors"] or ()),
         first_t_ns=row["first_t_ns"],
         last_t_ns=row["last_t_ns"],
         frames=row["frames"],
         views=tuple((session, f) for f in row["best_frame_ids"]),
         sessions=(session,),
         embedding=embedding,
+        verified=row["status"] == "verified",
     )
+
+
+def _names(row: Mapping[str, Any], piece: Mapping[str, Any] | None) -> dict[str, float]:
+    """Probability of each name: a person's, else all that the world heard, else the one it got."""
+    if row["status"] == "verified":
+        return {row["phrase"]: 1.0}
+    if row["names"]:
+        return dict(row["names"])
+    if row["phrase"] == UNNAMED:
+        return {}
+    known = piece.get("p") if piece is not None else None
+    return {row["phrase"]: 1.0 if known is None else float(known)}

@@ -8,27 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from scenekeeper import geometry
-from scenekeeper.schema import CHANGES, OBJECTS, RELATIONS, SIGHTINGS, UNNAMED, Camera
+from scenekeeper.schema import CHANGES, OBJECTS, RELATIONS, SIGHTINGS, TABLES, UNNAMED, Camera
 from scenekeeper.store import Dataset
 from scenekeeper.voxels import voxel_centers
 from scenekeeper.world.compare import Change, CompareConfig
-from scenekeeper.world.evidence import Evidence, SessionEvidence
+from scenekeeper.world.evidence import Evidence
 from scenekeeper.world.existence import ExistenceConfig
 from scenekeeper.world.observe import coarse_intrinsics, depth_of, points_of
 
-Float = NDArray[np.float64]
+if TYPE_CHECKING:
+    from scenekeeper.world.gathering import Gathering, Shown
 
-_TURN = np.radians(15)
-_STEP = 0.25
-_MOST_KEYFRAMES = 200
-"""A depth image is kept whenever the camera has turned or moved by so much (metres)."""
+Float = NDArray[np.float64]
 
 
 class SessionTables(Protocol):
@@ -61,6 +59,13 @@ class SessionTables(Protocol):
 class World:
     """Session stage: instances and observations in, objects, relations and changes out.
 
+    A frame counts as far as it can be placed: without depth, intrinsics or a pose, or with a pose
+    that is not finite or lies more than 10 km from the origin, it is left out. A session without
+    any such frame, or whose frames show nothing, leaves the memory as if it had never been, and
+    its tables are empty. Poses that jump by more than a scan can make up for, as after a loop was
+    closed, show what is seen on both sides of the jump at two places, as two objects. Times may
+    stand still or run back; tracks of -1 leave it to space alone to say what is what.
+
     Attributes:
         pieces: table that knows kinds and looks of tracks; ``None`` = there is none.
         belief: how much the labeler's detections and silence mean.
@@ -81,30 +86,35 @@ class World:
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
-        return {"version": 3, "belief": asdict(self.belief), "compare": asdict(self.compare)}
+        return {"version": 4, "belief": asdict(self.belief), "compare": asdict(self.compare)}
 
     def reduce(self, tables: SessionTables, run: str) -> Mapping[str, pa.Table]:
         """The session's objects; those that it shares with earlier sessions keep their ids."""
         from scenekeeper.world.gathering import Gathering
+        from scenekeeper.world.keyframes import Keyframes
         from scenekeeper.world.memory import writing
         from scenekeeper.world.remember import remember
         from scenekeeper.world.structure import with_structure
         from scenekeeper.world.summary import evidence
 
         pieces = [] if self.pieces is None else tables.of_session(self.pieces).to_pylist()
-        gathering, keyframes, n_tracks = Gathering(belief=self.belief), _Keyframes(), 0
-        for shown in _shown(tables, {r["track"]: r for r in pieces}):
+        gathering, keyframes, n_tracks = Gathering(belief=self.belief), Keyframes(), 0
+        for camera, shown in _shown(tables, {r["track"]: r for r in pieces}):
             gathering.add(shown)
-            keyframes.add(shown, gathering.shown[-1][1])
+            keyframes.add(shown, camera, gathering.shown[-1][1])
             n_tracks = max(n_tracks, int(shown.track.max(initial=-1)) + 1)
         gathering.finish()
         up = _up(pieces, [T for _, T, _, _ in gathering.shown])
         found, rows = evidence(gathering, up, _told(pieces), n_tracks)
         things = with_structure(found, up)
         told = keyframes.evidence(tables.session, run, up, things)
+        if not things and not len(told.surface):
+            with writing(tables.dataset.path) as memory:
+                memory.forget(tables.session)
+            return {t: TABLES[t].empty_table() for t in self.writes}
         with writing(tables.dataset.path) as memory:
             known = remember(memory, told, self.compare)
-            relations = _relations(things, known.ids, up)
+            relations = _relations(things, known.ids, up) if things else []
             memory.put_relations(tables.session, relations)
         return {
             "objects": _objects(tables.session, things, known.ids),
@@ -116,8 +126,10 @@ class World:
         }
 
 
-def _shown(tables: SessionTables, pieces: Mapping[int, Mapping[str, Any]]) -> Iterator[Any]:
-    """The session's frames in order, as :class:`~scenekeeper.world.gathering.Shown`."""
+def _shown(
+    tables: SessionTables, pieces: Mapping[int, Mapping[str, Any]]
+) -> Iterator[tuple[str, Shown]]:
+    """The session's frames in order, each with the name of its camera."""
     index = {r["frame_id"]: r for r in tables.frames().to_pylist()}
     cameras = {c.name: c for c in tables.dataset.session(tables.session).cameras}
     clips = zip(
@@ -128,10 +140,10 @@ def _shown(tables: SessionTables, pieces: Mapping[int, Mapping[str, Any]]) -> It
         by_frame = _by_frame(instances, observations, quality)
         for depth in depths.sort_by("frame_id").to_pylist():
             row = index[depth["frame_id"]]
-            if row["pose"] is None:
+            if depth["pose"] is None:
                 continue
             rows = by_frame.get(depth["frame_id"], [])
-            yield _frame(row, cameras[row["camera"]], depth, rows, pieces)
+            yield row["camera"], _frame(row, cameras[row["camera"]], depth, rows, pieces)
 
 
 def _by_frame(
@@ -167,7 +179,7 @@ def _frame(
     depth: Mapping[str, Any],
     rows: Sequence[Mapping[str, Any]],
     pieces: Mapping[int, Mapping[str, Any]],
-) -> Any:
+) -> Shown:
     from scenekeeper.world.gathering import Shown
     from scenekeeper.world.lift import Lifted
 
@@ -178,7 +190,7 @@ def _frame(
         frame["frame_id"],
         frame["t_ns"],
         tuple(r["instance"] for r in rows),
-        geometry.pose_matrix(frame["pose"]),
+        geometry.pose_matrix(depth["pose"]),
         depth_of(depth),
         coarse_intrinsics(np.asarray(camera.intrinsics), depth["step"]),
         depth["step"],
@@ -201,55 +213,6 @@ def _looks(
     if not found or not all(found):
         return None
     return np.array(found, np.float32)
-
-
-@dataclass
-class _Keyframes:
-    """Depth images worth keeping, and the surface that they show."""
-
-    frames: list[Any] = field(default_factory=list)
-    ids: list[int] = field(default_factory=list)
-    times: list[int] = field(default_factory=list)
-    points: list[NDArray[np.float32]] = field(default_factory=list)
-
-    def add(self, shown: Any, T: Float) -> None:
-        """Keep the frame if the camera has gone on since the last one that was kept."""
-        from scenekeeper.world.visibility import Keyframe
-
-        self.times.append(shown.t_ns)
-        if self.frames and not _went_on(self.frames[-1].T_world_camera, T):
-            return
-        mm = np.rint(shown.depth * 1000).astype(np.uint16)
-        self.frames.append(Keyframe(mm, shown.intrinsics, T))
-        self.ids.append(shown.frame_id)
-        v, u = np.nonzero((shown.depth > 0) & (shown.depth < 5))
-        z, K = shown.depth[v, u], shown.intrinsics
-        local = np.stack(((u - K[0, 2]) * z / K[0, 0], (v - K[1, 2]) * z / K[1, 1], z), 1)
-        self.points.append(geometry.transform(T, local).astype(np.float32))
-
-    def evidence(
-        self, session: str, run: str, up: Float, things: Sequence[Evidence]
-    ) -> SessionEvidence:
-        from scenekeeper.world.summary import surface
-
-        n = len(self.frames)
-        kept = np.unique(np.linspace(0, n - 1, min(n, _MOST_KEYFRAMES)).astype(np.int64))
-        return SessionEvidence(
-            session,
-            run,
-            up,
-            self.times[0] if self.times else 0,
-            self.times[-1] if self.times else 0,
-            tuple(things),
-            surface(self.points),
-            tuple(self.frames[k] for k in kept),
-            tuple(self.ids[k] for k in kept),
-        )
-
-
-def _went_on(before: Float, now: Float) -> bool:
-    turn = np.arccos(np.clip((np.trace(before[:3, :3].T @ now[:3, :3]) - 1) / 2, -1, 1))
-    return bool(np.linalg.norm(before[:3, 3] - now[:3, 3]) > _STEP or turn > _TURN)
 
 
 def _up(pieces: Sequence[Mapping[str, Any]], poses: Sequence[Float]) -> Float:
@@ -347,7 +310,7 @@ def _changes(
 
 
 def _sightings(
-    session: str, gathering: Any, things: Sequence[Evidence], rows: NDArray[np.int64]
+    session: str, gathering: Gathering, things: Sequence[Evidence], rows: NDArray[np.int64]
 ) -> pa.Table:
     """Per frame its settled pose, and the track that stands for each instance's object."""
     track = {int(o): e.track for o, e in zip(rows, things, strict=True)}
