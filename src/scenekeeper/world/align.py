@@ -49,8 +49,9 @@ REMEDY = "pip install 'scenekeeper[reloc]'"
 
 _FEWEST = 300
 _SEARCH = 0.3
+_SAME = 0.1
 _SKETCH_SPACING = 0.1
-_WORTH = 0.4
+_WORTH = 0.3
 _UNKNOWN = (float("inf"), float("inf"))
 
 
@@ -64,6 +65,8 @@ class AlignConfig:
         min_overlap: share of the smaller cloud that the other visit had in view; with less, a
             corner of any room fits a corner of any other.
         min_score: agreement of what both saw (:attr:`Fit.score`), walls and small things alike.
+        same_overlap: instead of ``min_overlap`` where the frames agree as they are: nothing was
+            searched, so no corner was found that fits by chance.
         max_rival: share of the answer's explained surface that a clearly different pose may
             explain; above, the room is too symmetric to tell.
         max_tilt: by which the two gravity directions may disagree.
@@ -74,6 +77,7 @@ class AlignConfig:
     reach: float = REACH
     min_overlap: float = 0.6
     min_score: float = 0.64
+    same_overlap: float = 0.4
     max_rival: float = 0.85
     max_tilt: float = np.radians(3.0)
     max_std: float = 0.03
@@ -261,16 +265,19 @@ def _judge(task: _Task, proposal: Float) -> _Judged:
         shared = both_ways(task.map, task.session, T, reach)
         _, std = left_over(task.map, task.session.points, T, reach)
     metres, radians = _apart(T, task.T_local_map @ invert(task.T_local_session))
-    same = metres < _SEARCH and radians < task.config.max_tilt
-    return _Judged(T, shared, std, same, _problem(task, T, shared, std))
+    same = metres < _SAME and radians < task.config.max_tilt
+    return _Judged(T, shared, std, same, _problem(task, T, shared, std, same))
 
 
-def _problem(task: _Task, T: Float, shared: Fit, std: tuple[float, float]) -> str | None:
+def _problem(
+    task: _Task, T: Float, shared: Fit, std: tuple[float, float], same: bool
+) -> str | None:
     """What speaks against a pose, or ``None``."""
     config = task.config
+    overlap = config.same_overlap if same else config.min_overlap
     if task.upright and np.arccos(np.clip(T[2, 2], -1, 1)) > config.max_tilt:
         return "the best fit would tilt one of them out of plumb"
-    if shared.overlap < config.min_overlap:
+    if shared.overlap < overlap:
         return f"only {shared.overlap:.0%} of the smaller one was in view of the other"
     if shared.score < config.min_score:
         return f"only {shared.score:.0%} of what both saw agrees"

@@ -64,7 +64,9 @@ def remember(
     config = config or CompareConfig()
     others = [p for p in memory.places() if p.session != e.session]
     before = next((p for p in memory.places() if p.session == e.session), None)
-    if before is not None and before.run == e.run:
+    same = before is not None and before.run == e.run
+    # Another release of a library may round otherwise, and so find other things in the same run.
+    if before is not None and same and set(memory.tracks(e.session)) == {t.track for t in e.things}:
         return _as_before(memory, e, before, others)
     again = memory.evidence(e.session)
     place = _place(memory, e, others, aligned or _align)
@@ -99,7 +101,8 @@ def _as_before(
 ) -> Remembered:
     """The same run was remembered before; its tables were not written, as after a kill."""
     number = memory.tracks(e.session)
-    known = {n: t for p in others for n, t in memory.evidence(p.session).items()}
+    here = _earlier(others, place)
+    known = {n: t for p in here for n, t in memory.evidence(p.session).items()}
     own = memory.evidence(e.session)
     changes = []
     for v in memory.events(e.session):
@@ -108,12 +111,13 @@ def _as_before(
         now = {"taken": None, "swapped": v.other}.get(v.kind, v.object)
         before = None if v.kind == "added" else v.object
         was = None if before is None else known.get(before)
-        told = was or own[now if now is not None else -1]
+        told = was or own.get(-1 if now is None else now)
+        if told is None:  # the session that knew it has been labelled again since, without it
+            continue
         at = None if was is None else was.center
         frames = tuple(v.detail["frames"])
         kind: ChangeKind = v.kind  # type: ignore[assignment]
         changes.append(Change(kind, before, now, v.score or 0.0, told.phrase, at, frames))
-    here = _earlier(others, place)
     ids = tuple(number[t.track] for t in e.things)
     return Remembered(ids, place, here[-1].session if here else None, tuple(changes))
 
