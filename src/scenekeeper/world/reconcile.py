@@ -348,7 +348,7 @@ class ReconcileJob:
         if thing["phrase"] != row["phrase"] and thing["phrase"] != UNNAMED:
             action, reason = "renamed", f"the world says {thing['phrase']}"
             new["phrase"] = thing["phrase"]
-        if thing["p"] is not None:
+        if thing["p"] is not None and not _is_structure(thing):
             new["p"] = thing["p"]
         return new, action, reason
 

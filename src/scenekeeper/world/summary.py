@@ -180,23 +180,32 @@ _TRIM = 0.025
 
 
 def _names(tallies: Sequence[Tally]) -> list[dict[str, float]]:
-    """Posterior over the session's words for each object, falling; rare names are left out."""
-    words = sorted({w for t in tallies for _, w in t.words if w != UNNAMED})
-    if not words:
-        return [{} for _ in tallies]
+    """Posterior over the session's words for each object, falling; rare names are left out.
+
+    A view that finds no name for a thing speaks against all of them, as if it said a word of its
+    own, and softly.
+    """
+    words = sorted({w for t in tallies for _, w in t.words})
     place = {w: k for k, w in enumerate(words)}
     heard: dict[tuple[int, int], tuple[int, float]] = {}
     for o, tally in enumerate(tallies):
         for (_, word), (n, total) in tally.words.items():
-            if word != UNNAMED:
-                before = heard.get((o, place[word]), (0, 0.0))
-                heard[o, place[word]] = before[0] + n, before[1] + total
+            before = heard.get((o, place[word]), (0, 0.0))
+            more = total if word != UNNAMED else _NAMELESS * n
+            heard[o, place[word]] = before[0] + n, before[1] + more
+    if not heard:
+        return [{} for _ in tallies]
     of, word_of = (np.array([key[k] for key in heard], np.int64) for k in range(2))
     n_of, sum_of = (np.array([v[k] for v in heard.values()], np.float64) for k in range(2))
     said = Said(of, word_of, n_of, sum_of / n_of)
     p = habitual(said, len(tallies), len(words), HabitConfig())
-    spoken = np.isin(np.arange(len(tallies)), of)
-    return [_falling(words, row[:-1]) if told else {} for row, told in zip(p, spoken, strict=True)]
+    named = {o for o, k in heard if words[k] != UNNAMED}
+    falling = [_falling(words, row[:-1]) if o in named else {} for o, row in enumerate(p)]
+    return [{w: q for w, q in names.items() if w != UNNAMED} for names in falling]
+
+
+_NAMELESS = 0.6
+"""How surely a view that says ``object`` rules names out."""
 
 
 def _falling(words: Sequence[str], p: Float) -> dict[str, float]:
