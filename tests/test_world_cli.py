@@ -337,8 +337,8 @@ def test_pictures_alone_make_no_world(run: Run, tmp_path: Path) -> None:
     for file in [*recording.glob("*depth*"), *recording.glob("*pose*")]:
         file.unlink()
     label([recording], tmp_path / "flat.sk")
-    code, out, _ = run(f"world show {tmp_path / 'flat.sk'}")
-    assert code == 0 and out.startswith("0 things") and "depth and camera poses" in out
+    code, _, error = run(f"world show {tmp_path / 'flat.sk'}")
+    assert code == 2 and "has no world yet" in error and "depth and poses" in error
 
 
 def test_the_verbs_are_functions_with_the_same_names() -> None:

@@ -53,6 +53,7 @@ class Shown:
         worth: ``float64 [M]`` how well each shows.
         rgb: M samples of colours ``uint8 [S, 3]``.
         look: ``float32 [M, E]`` embeddings, or ``None``.
+        structure: ``bool [M]`` whether each is floor, wall or the like; ``None`` = none is.
     """
 
     frame_id: int
@@ -70,6 +71,7 @@ class Shown:
     worth: Float
     rgb: tuple[NDArray[np.uint8], ...]
     look: Float32 | None = None
+    structure: NDArray[np.bool_] | None = None
 
 
 @dataclass
@@ -179,7 +181,7 @@ class Gathering:
         T = shown.T_world_camera
         if self._settle is not None:
             T = self._settle(_scan(shown.depth, shown.intrinsics), T)
-        objects = self.mapper.place(shown.points, T, shown.look, shown.track)
+        objects = self.mapper.place(shown.points, T, shown.look, shown.track, shown.structure)
         self._make_room(len(self.mapper.votes.alias))
         said = said_by(shown.score, self.belief)
         for m, o in enumerate(objects.tolist()):

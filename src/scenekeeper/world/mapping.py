@@ -126,6 +126,7 @@ class Mapper:
         self._looks = _Looks()
         self._last_of_track: dict[int, int] = {}
         self._double: dict[tuple[int, int], int] = {}
+        self._structure = np.zeros(0, np.bool_)
         self._frame = 0
 
     @property
@@ -178,14 +179,27 @@ class Mapper:
         T_world_camera: Float,
         look: Float32 | None = None,
         track: Int | None = None,
+        structure: NDArray[np.bool_] | None = None,
     ) -> Int:
-        """Take in detections that are lifted already (see :meth:`observe`)."""
+        """Take in detections that are lifted already (see :meth:`observe`).
+
+        Args:
+            lifted: M detections.
+            T_world_camera: ``float64 [4, 4]``.
+            look: ``float32 [M, E]`` embeddings, or ``None``.
+            track: ``int64 [M]``; -1 = none.
+            structure: ``bool [M]`` whether each is floor, wall or the like; a thing that lies on
+                such is never it. ``None`` = none is.
+        """
         c, T = self.config, self._pose(T_world_camera)
         self._check(lifted, look, track)
         key = voxel_keys(geometry.transform(T, lifted.point), c.cell)
         cells = np.diff(lifted.start)
         centred = self._looks.centred(look)
         det, obj, shared = self.votes.overlaps(key, lifted.start)
+        kind = np.zeros(len(lifted), np.bool_) if structure is None else structure
+        of_a_kind = kind[det] == self._structure[obj]
+        det, obj, shared = det[of_a_kind], obj[of_a_kind], shared[of_a_kind]
         share = shared / np.maximum(cells[det], 1)
         near = share >= c.overlap
         part = shared / np.maximum(self.votes.size[obj], 1)
@@ -200,6 +214,10 @@ class Mapper:
         objects = _one_to_one(len(lifted), det[good], obj[good], rank[good])
         self._note_doubles(*double, objects)
         self._born(objects, cells, det, obj, share)
+        born = len(self.votes.alias) - len(self._structure)
+        if born:
+            self._structure = np.concatenate((self._structure, np.zeros(born, np.bool_)))
+            self._structure[objects[objects >= 0]] = kind[objects >= 0]
         self.votes.add(key, lifted.start, objects)
         self._looks.add(objects, look, centred)
         if track is not None:

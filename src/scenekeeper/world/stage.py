@@ -18,10 +18,11 @@ from scenekeeper import geometry
 from scenekeeper.schema import CHANGES, OBJECTS, RELATIONS, SIGHTINGS, TABLES, UNNAMED, Camera
 from scenekeeper.store import Dataset
 from scenekeeper.voxels import voxel_centers
-from scenekeeper.world.compare import Change, CompareConfig
+from scenekeeper.world.compare import STRUCTURE, Change, CompareConfig
 from scenekeeper.world.evidence import Evidence
 from scenekeeper.world.existence import ExistenceConfig
 from scenekeeper.world.observe import coarse_intrinsics, depth_of, points_of
+from scenekeeper.world.structure import KINDS, with_structure
 
 if TYPE_CHECKING:
     from scenekeeper.world.gathering import Gathering, Shown
@@ -86,7 +87,7 @@ class World:
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
-        return {"version": 5, "belief": asdict(self.belief), "compare": asdict(self.compare)}
+        return {"version": 6, "belief": asdict(self.belief), "compare": asdict(self.compare)}
 
     def reduce(self, tables: SessionTables, run: str) -> Mapping[str, pa.Table]:
         """The session's objects; those that it shares with earlier sessions keep their ids."""
@@ -94,7 +95,6 @@ class World:
         from scenekeeper.world.keyframes import Keyframes
         from scenekeeper.world.memory import writing
         from scenekeeper.world.remember import remember
-        from scenekeeper.world.structure import with_structure
         from scenekeeper.world.summary import evidence
 
         pieces = [] if self.pieces is None else tables.of_session(self.pieces).to_pylist()
@@ -202,7 +202,13 @@ def _frame(
         np.array([r["worth"] for r in rows], np.float64),
         tuple(np.frombuffer(r["rgb"], np.uint8).reshape(-1, 3) for r in rows),
         _looks(rows, pieces),
+        np.array([_is_structure(r, pieces) for r in rows], np.bool_),
     )
+
+
+def _is_structure(row: Mapping[str, Any], pieces: Mapping[int, Mapping[str, Any]]) -> bool:
+    known = pieces.get(row["track"])
+    return row["phrase"] in KINDS if known is None else known["kind"] in STRUCTURE
 
 
 def _looks(

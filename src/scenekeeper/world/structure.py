@@ -25,8 +25,22 @@ _P = 0.9
 """Probability of what height says."""
 
 
+KINDS = {"floor": "support", "ceiling": "wall", "wall": "wall"}
+"""What is structure by its very name."""
+
+_STANDS = 0.98
+"""Least belief in structure: it was found as a level or upright plane of the whole map, and no
+detector's silence speaks against it."""
+
+
 def with_structure(things: Sequence[Evidence], up: Float) -> list[Evidence]:
-    """Evidence in which structure that has no name is named by its height."""
+    """Evidence in which structure is known as such, stands, and is named by its height if it has
+    no other name."""
+    things = [replace(e, kind=KINDS.get(e.phrase, e.kind)) for e in things]
+    things = [
+        replace(e, existence=max(e.existence, _STANDS)) if e.kind in ("wall", "support") else e
+        for e in things
+    ]
     height = {
         n: voxel_centers(e.cells, CELL) @ up for n, e in enumerate(things) if e.kind == "support"
     }
