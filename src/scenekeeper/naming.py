@@ -26,7 +26,7 @@ class NamingConfig:
     on the real kitchen only values like these keep wrong names rare.
     """
 
-    min_p: float = 0.92
+    min_p: float = 0.9
     correlation: float = 0.8
 
 

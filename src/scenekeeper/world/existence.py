@@ -312,13 +312,17 @@ def _glass_message(glassy: Float, views: Float, config: ExistenceConfig) -> Floa
 
 
 def _empty_message(state: Existence, config: ExistenceConfig) -> Float:
-    """What it says that a place seemed empty: little of things that seem so while detected."""
+    """What it says that a place seemed empty: little of things that seem so while detected, and
+    nothing where it did so no oftener than depth and poses err."""
     views = state.seen.sum(1, dtype=np.float64)
+    empty = state.emptied.sum(1, dtype=np.float64)
+    usual = config.p_empty * (views + state.missed.sum(1, dtype=np.float64) + empty)
+    beyond = np.maximum(empty - usual, 0) / np.maximum(empty, 1e-9)
     glass = config.p_empty * config.habit_empty + state.glassy
     p_empty = glass / (config.habit_empty + np.maximum(views, state.glassy))
     message = np.minimum(np.log(p_empty / config.p_empty_false), 0)
     n = independent(state.emptied.astype(np.float64), config.correlation).sum(1)
-    return np.asarray(n * message, np.float64)
+    return np.asarray(beyond * n * message, np.float64)
 
 
 def _habit(yes: Float, no: Float, p: float, strength: float) -> Float:

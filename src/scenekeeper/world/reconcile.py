@@ -87,6 +87,8 @@ class ReconcileConfig:
         overlap: and no more of them is labelled as something else.
         twice: masks of two instances that overlap more are the same thing.
         redraw: a mask that agrees less (IoU) with what should be seen of its object is replaced,
+        astray: unless it agrees even less than this: then it is of something else, or the map is
+            off there,
         trust: if the object's other masks agree so often,
         add_trust: as they must less often for it to be added.
         max_depth: farther depth is not used, metres.
@@ -101,6 +103,7 @@ class ReconcileConfig:
     overlap: float = 0.5
     twice: float = 0.7
     redraw: float = 0.6
+    astray: float = 0.3
     trust: float = 0.75
     add_trust: float = 0.5
     max_depth: float = 6.0
@@ -119,7 +122,7 @@ class Reconcile:
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
-        return {"version": 2, "config": asdict(self.config)}
+        return {"version": 9, "config": asdict(self.config)}
 
     def open(self, clip: Clip, tables: SessionTables) -> ReconcileJob:
         """Start on a clip; the world is read once per session and shared by its clips."""
@@ -339,7 +342,8 @@ class ReconcileJob:
         """An instance as the world has it, with what was done and why."""
         new = {**row, "track": track, "signals": _signals(row, thing)}
         action, reason = "confirmed", f"the world says {thing['phrase']}"
-        if view is not None and fit < self.config.redraw and self._is_sure(thing):
+        doubtful = self.config.astray <= fit < self.config.redraw
+        if view is not None and doubtful and self._is_sure(thing):
             new.update(_drawn(view, (row["height"], row["width"])))
             new["flags"] = [*(row["flags"] or ()), "redrawn"]
             action, reason = "redrawn", f"its outline and the object's share {fit:.0%}"
