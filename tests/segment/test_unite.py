@@ -160,6 +160,22 @@ def test_parts_that_are_hardly_believed_do_not_part_a_piece() -> None:
     assert [r for r in united(tables) if r["segment"] == 0]
 
 
+def test_what_lies_on_a_piece_and_is_surely_something_else_stands_alone() -> None:
+    tables = Tables([segment(0, -0.4, 0.8)])
+    tables.propose(-0.4, 0.8, (4.0, 0.0), range(10))
+    tables.propose(-0.15, 0.42, (0.0, 4.0), range(10))  # seen with the other in every picture
+    rows = united(tables)
+    assert {(r["segment"], r["phrase"]) for r in rows} == {(0, "mug"), (-1, "bowl")}
+
+
+def test_what_lies_on_a_piece_and_is_unsure_of_itself_says_nothing_of_it() -> None:
+    tables = Tables([segment(0, -0.4, 0.8)])
+    tables.propose(-0.4, 0.8, (4.0, 0.0), range(10))
+    tables.propose(-0.15, 0.42, (0.0, 4.0), range(10), score=0.4)
+    [row] = united(tables)
+    assert row["phrase"] == "mug" and len(row["frame_ids"]) == 10
+
+
 @pytest.mark.parametrize("frames", [range(1), range(0)])
 def test_nothing_to_unite_is_no_error(frames: range) -> None:
     tables = Tables()
