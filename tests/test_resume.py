@@ -40,8 +40,9 @@ def start(recording: Path, dataset: Path, *limit: str) -> subprocess.Popen[str]:
 
 
 def finish(worker: subprocess.Popen[str]) -> dict[str, Any]:
-    out, _ = worker.communicate(timeout=120)
-    assert worker.returncode == 0
+    assert worker.stdout is not None
+    out = worker.stdout.read()  # communicate() would miss what came with the first line
+    assert worker.wait(timeout=120) == 0
     return dict(json.loads(out))
 
 

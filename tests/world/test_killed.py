@@ -47,8 +47,9 @@ def start(dataset: Path, last: int = 0) -> subprocess.Popen[str]:
 
 
 def finish(worker: subprocess.Popen[str]) -> dict[str, Any]:
-    out, _ = worker.communicate(timeout=120)
-    assert worker.returncode == 0
+    assert worker.stdout is not None
+    out = worker.stdout.read()  # communicate() would miss what came with the first line
+    assert worker.wait(timeout=120) == 0
     return dict(json.loads(out))
 
 

@@ -316,8 +316,7 @@ def _empty_message(state: Existence, config: ExistenceConfig) -> Float:
     nothing where it did so no oftener than depth and poses err."""
     views = state.seen.sum(1, dtype=np.float64)
     empty = state.emptied.sum(1, dtype=np.float64)
-    usual = config.p_empty * (views + state.missed.sum(1, dtype=np.float64) + empty)
-    beyond = np.maximum(empty - usual, 0) / np.maximum(empty, 1e-9)
+    beyond = np.maximum(empty - config.p_empty * views, 0) / np.maximum(empty, 1e-9)
     glass = config.p_empty * config.habit_empty + state.glassy
     p_empty = glass / (config.habit_empty + np.maximum(views, state.glassy))
     message = np.minimum(np.log(p_empty / config.p_empty_false), 0)

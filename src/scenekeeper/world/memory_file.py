@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -141,7 +142,7 @@ def _prepare(db: sqlite3.Connection, dataset: Path) -> None:
     file = dataset / FILE
     if _version(db, file) == VERSION:
         return
-    db.execute("PRAGMA journal_mode=WAL")
+    _into_wal(db)
     db.execute("BEGIN IMMEDIATE")
     if _version(db, file) == VERSION:  # another process was faster
         db.execute("ROLLBACK")
@@ -158,6 +159,19 @@ def _prepare(db: sqlite3.Connection, dataset: Path) -> None:
     db.execute("INSERT INTO sqlite_sequence(name, seq) VALUES ('objects', ?)", (last,))
     db.execute(f"PRAGMA user_version={VERSION}")
     db.execute("COMMIT")
+
+
+def _into_wal(db: sqlite3.Connection) -> None:
+    """Keep a log that readers need not wait for; SQLite does not wait for others by itself here."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
 
 
 def _last_given(dataset: Path) -> int:

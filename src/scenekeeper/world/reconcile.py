@@ -85,7 +85,8 @@ class ReconcileConfig:
         fits: if at least this share of their box, as it would lie in the picture, is seen,
         least: and so many pixels,
         overlap: and no more of them is labelled as something else.
-        twice: masks of two instances that overlap more are the same thing.
+        twice: masks of two instances that overlap more are the same thing,
+        within: and masks of one object that do, likewise; others lie beside one another.
         redraw: a mask that agrees less (IoU) with what should be seen of its object is replaced,
         astray: unless it agrees even less than this: then it is of something else, or the map is
             off there,
@@ -102,6 +103,7 @@ class ReconcileConfig:
     least: int = 120
     overlap: float = 0.5
     twice: float = 0.7
+    within: float = 0.5
     redraw: float = 0.6
     astray: float = 0.3
     trust: float = 0.75
@@ -122,7 +124,7 @@ class Reconcile:
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
-        return {"version": 9, "config": asdict(self.config)}
+        return {"version": 12, "config": asdict(self.config)}
 
     def open(self, clip: Clip, tables: SessionTables) -> ReconcileJob:
         """Start on a clip; the world is read once per session and shared by its clips."""
@@ -295,6 +297,12 @@ class ReconcileJob:
             if reason:
                 told.append(_decision(row, number, "removed", reason))
                 continue
+            if any(other["track"] == track for other in kept):
+                own = row["track"] if row["track"] != track else -1
+                kept.append({**row, "track": own, "before": row["track"]})
+                why = "it lies beside another label of the object that the world takes it for"
+                told.append(_decision(kept[-1], number, "kept", why))
+                continue
             view = frame.views.get(track) if trust[track] >= self.config.trust else None
             new, action, reason = self._agreed(row, thing, track, view, fit[number])
             kept.append(new)
@@ -330,7 +338,10 @@ class ReconcileJob:
         if thing["score"] < self.config.remove and not _is_structure(thing):
             return f"belief that there is such a thing is {thing['score']:.2f}"
         for other in kept:
-            if other["track"] == track:
+            # Two tracks seen at once are not one thing, unless they lie on one another.
+            apart = row["track"] >= 0 and row["track"] != other.get("before", -1)
+            apart = apart and _overlap(row, other) <= self.config.within
+            if other["track"] == track and not apart:
                 return "another label of this frame is the same object"
             if _overlap(row, other) > self.config.twice:
                 return "a label of a more certain object covers it"
@@ -340,7 +351,7 @@ class ReconcileJob:
         self, row: Row, thing: Row, track: int, view: View | None, fit: float
     ) -> tuple[Row, str, str]:
         """An instance as the world has it, with what was done and why."""
-        new = {**row, "track": track, "signals": _signals(row, thing)}
+        new = {**row, "track": track, "before": row["track"], "signals": _signals(row, thing)}
         action, reason = "confirmed", f"the world says {thing['phrase']}"
         doubtful = self.config.astray <= fit < self.config.redraw
         if view is not None and doubtful and self._is_sure(thing):
