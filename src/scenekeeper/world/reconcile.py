@@ -103,7 +103,7 @@ class ReconcileConfig:
     least: int = 120
     overlap: float = 0.5
     twice: float = 0.7
-    within: float = 0.5
+    within: float = 0.3
     redraw: float = 0.6
     astray: float = 0.3
     trust: float = 0.75
