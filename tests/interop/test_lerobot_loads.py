@@ -286,7 +286,7 @@ def test_real_episodes_of_v21_come_out_as_v30_with_the_same_pictures_and_numbers
     assert set(seen["tasks"]) == {"Pick up the yellow bottle on the table."}
     camera = "observation.images.cam_high"
     assert seen["policy"] == ["action", camera, "observation.state"]
-    labels = [list(dataset.labels(episode.session)) for episode in episodes]
+    labels = [list(dataset.labels(session)) for session in dataset.sessions()]
     assert seen["counts"] == [len(labels[episode][row]) for episode, row in picks]
     assert min(seen["counts"]) > 0 and seen["batched"] == [2, 3, 480, 640]
     pixels = [next(episodes[e].views[0].rgb.source.read([row])) for e, row in picks]
