@@ -18,15 +18,14 @@ from numpy.typing import NDArray
 from scenekeeper import geometry, masks
 from scenekeeper.schema import INSTANCES, RECONCILED, UNNAMED, Camera, Clip, Frame
 from scenekeeper.voxels import sampling
+from scenekeeper.world.compare import STRUCTURE
 from scenekeeper.world.scene import CELL
+from scenekeeper.world.structure import KINDS
 
 Float = NDArray[np.float64]
 Row = dict[str, Any]
 Place = tuple[int, int, int, int]
 Mask = NDArray[np.bool_]
-
-STRUCTURE = frozenset({"floor", "wall", "ceiling"})
-"""Names of what things stand on and hang from; it is neither removed, redrawn nor added."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -440,7 +439,8 @@ _GOOD, _BAD = 3.0, 1.0
 
 
 def _is_structure(thing: Row) -> bool:
-    return thing["kind"] in ("wall", "support") or thing["phrase"] in STRUCTURE
+    """Whether things stand on it or hang from it; such is neither removed, redrawn nor added."""
+    return thing["kind"] in STRUCTURE or thing["phrase"] in KINDS
 
 
 def _drawn(view: View, size: tuple[int, int]) -> Row:
