@@ -118,12 +118,12 @@ def test_fifty_kills_at_random_moments_change_nothing(
     known: list[Event] = []
     for _ in range(5):
         worker = start(dataset)
-        time.sleep(rng.uniform(0.0, 0.6) * u.seconds)
+        time.sleep(rng.uniform(0.0, 0.35) * u.seconds)
         worker.kill()
         worker.communicate()
         landed += worker.returncode == -9
         known = check(dataset, known, u)
-    assert landed >= 1  # a fast machine may be done before some kills come
+    assert landed >= 4
     assert finish(start(dataset))["failed"] == []
     assert content(dataset) == content(u.world)
 
