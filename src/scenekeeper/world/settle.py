@@ -1,8 +1,9 @@
-"""Camera poses settled against the map while it is built: scan to map, and back to what was told.
+"""Camera poses settled against the map while it is built: scan to map, weighed with what was told.
 
 In: points of a frame and its recorded pose. Out: the pose that agrees with the map. Registration
 is small_gicp's (Koide 2024, voxelised GICP); without that library recorded poses are taken as they
-are.
+are. A wall alone does not say where along it the camera stands: the registration counts in each
+direction as far as its surfaces tell, and the recorded pose for the rest.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
+
+from scenekeeper.geometry import invert
 
 Float = NDArray[np.float64]
 
@@ -28,9 +31,14 @@ class SettleConfig:
         reach: metres within which a point looks for its surface.
         least: scan points that are needed,
         overlap: and share of them that must find a surface.
-        registered: standard deviation of registration, metres and radians,
-        told: and of recorded poses before anything is known of them; measured from then on.
-        memory: frames over which it is measured.
+        together: scan points that err as one: all that fall into one voxel of the map, and what
+            neighbours share of the depth's error.
+        registered: least standard deviation of registration, metres and radians,
+        told: and that of recorded poses before anything is known of them; measured from then on.
+        memory: frames over which it is measured,
+        surprise: of which none counts as more than so many standard deviations.
+        refused: standard deviations by which a registration differs from what was told that is a
+            wrong one.
     """
 
     leaf: float = 0.2
@@ -38,9 +46,12 @@ class SettleConfig:
     reach: float = 0.3
     least: int = 200
     overlap: float = 0.5
-    registered: tuple[float, float] = (0.005, 0.002)
+    together: float = 20.0
+    registered: tuple[float, float] = (0.002, 0.001)
     told: tuple[float, float] = (0.01, 0.004)
     memory: float = 20.0
+    surprise: float = 4.0
+    refused: float = 10.0
 
 
 T_MAP_WORLD = np.eye(4)
@@ -64,7 +75,7 @@ class Settler:
         self._config = config or SettleConfig()
         self._map: Any = small_gicp.GaussianVoxelMap(self._config.leaf)
         self._map.set_lru(1 << 30, 1 << 30)  # the place is kept, however long ago it was seen
-        self._told = np.array(self._config.told) ** 2
+        self._told = _per_axis(self._config.told)
         self._off: tuple[Float, Float] | None = None
         self._empty = True
 
@@ -107,22 +118,62 @@ class Settler:
         T = T_MAP_WORLD.T @ found.T_target_source
         if not found.converged or found.num_inliers < c.overlap * scan.size():
             return told
-        shift = told[:3, 3] - T[:3, 3]
-        if np.linalg.norm(shift) > c.reach:  # farther than a point looks: that is another place
+        off = _logarithm(invert(T) @ told)
+        if np.linalg.norm(off[3:]) > c.reach:  # farther than a point looks: that is another place
             return told
-        turn = Rotation.from_matrix(T[:3, :3].T @ told[:3, :3]).as_rotvec()
-        self._learn(shift, turn)
-        trust = np.square(c.registered) / (np.square(c.registered) + self._told)
-        out = np.eye(4)
-        out[:3, :3] = T[:3, :3] @ Rotation.from_rotvec(trust[1] * turn).as_matrix()
-        out[:3, 3] = T[:3, 3] + trust[0] * shift
-        return out
+        covariance = self._covariance(found)
+        told_variance = np.diag(self._told)
+        self._learn(off, covariance)
+        back = np.linalg.solve(told_variance + covariance, off)
+        if off @ back > c.refused**2:
+            return told
+        return np.asarray(T @ _exponential(covariance @ back), np.float64)
 
-    def _learn(self, shift: Float, turn: Float) -> None:
+    def _covariance(self, found: Any) -> Float:
+        """Of a registration's pose ``[6, 6]``, turn before shift, in the camera's axes: the inverse
+        of its Hessian, scaled by what is left over."""
+        c = self._config
+        left = 2 * found.error / found.num_inliers
+        hessian = np.asarray(found.H, np.float64) + _OPEN * np.eye(6)
+        return left * c.together * np.linalg.inv(hessian) + np.diag(_per_axis(c.registered))
+
+    def _learn(self, off: Float, covariance: Float) -> None:
         """How noisy recorded poses are, by how their disagreement with the map changes from frame
-        to frame: what they agree on for long is no noise but the map's own drift."""
+        to frame: what they agree on for long is no noise but the map's own drift.
+
+        One step of expectation and maximisation (Shumway and Stoffer 1982): where a registration
+        leaves a direction open, its disagreement says nothing of the recorded pose.
+        """
         if self._off is not None:
-            changes = [now - before for now, before in zip((shift, turn), self._off, strict=True)]
-            noise = np.array([d @ d for d in changes]) / 6  # of two poses, along three axes
-            self._told += (noise - self._told) / self._config.memory
-        self._off = shift, turn
+            # A change has the errors of two frames; both are taken to be alike.
+            change = (off - self._off[0]) / np.sqrt(2)
+            between = (covariance + self._off[1]) / 2
+            told = np.diag(self._told)
+            gain = told @ np.linalg.inv(told + between)
+            surprise = np.sqrt(change @ np.linalg.solve(told + between, change))
+            change = change * min(1.0, self._config.surprise / max(surprise, 1e-9))
+            noise = (gain @ change) ** 2 + np.diag(told - gain @ told)
+            each = np.repeat(noise.reshape(2, 3).mean(1), 3)
+            self._told = self._told + (each - self._told) / self._config.memory
+        self._off = off, covariance
+
+
+_OPEN = 1e-6
+"""Keeps a Hessian invertible that leaves a direction open."""
+
+
+def _per_axis(std: tuple[float, float]) -> Float:
+    """Variances ``[6]``, of turns before shifts, of standard deviations in metres and radians."""
+    return np.repeat(np.square([std[1], std[0]]), 3)
+
+
+def _logarithm(T: Float) -> Float:
+    """A small motion ``[4, 4]`` as a vector ``[6]``: turn, then shift."""
+    return np.concatenate((Rotation.from_matrix(T[:3, :3]).as_rotvec(), T[:3, 3]))
+
+
+def _exponential(vector: Float) -> Float:
+    """The motion of :func:`_logarithm`."""
+    T = np.eye(4)
+    T[:3, :3], T[:3, 3] = Rotation.from_rotvec(vector[:3]).as_matrix(), vector[3:]
+    return T
