@@ -135,7 +135,8 @@ class Settler:
         c = self._config
         left = 2 * found.error / found.num_inliers
         hessian = np.asarray(found.H, np.float64) + _OPEN * np.eye(6)
-        return left * c.together * np.linalg.inv(hessian) + np.diag(_per_axis(c.registered))
+        seen = left * c.together * np.linalg.inv(hessian)
+        return np.asarray(seen + np.diag(_per_axis(c.registered)), np.float64)
 
     def _learn(self, off: Float, covariance: Float) -> None:
         """How noisy recorded poses are, by how their disagreement with the map changes from frame
