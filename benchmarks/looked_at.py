@@ -25,8 +25,8 @@ Box = Mapping[str, Any]
 _BEHIND = 0.05
 """Metres by which depth may lie before a point that it does not hide: its noise, and the poses'."""
 
-_OPEN = 0.5
-"""Share of a box that must not be hidden."""
+_OPEN = 0.3
+"""Share of a box that must not be hidden; what stands there hides the back of it."""
 
 _STEPS = 6
 _POINTS = _STEPS**3 - (_STEPS - 2) ** 3

@@ -37,9 +37,6 @@ ChangeKind = Literal["moved", "taken", "added", "swapped"]
 
 _NONE = np.zeros(0, np.int64)
 
-_LOW = 0.11
-"""What is lower, metres, is not seen through well: its samples lie near what it lies on."""
-
 _WITHIN = 0.5
 """Share of a thing's cells where others have left."""
 
@@ -60,13 +57,11 @@ class CompareConfig:
         loose: or its longest side is more than this, metres: furniture is not exchanged.
         moved: how well name, looks and size must agree for one thing at two places.
         unknown: and how well where it cannot be told whether the first place is empty.
-        looks: depth images that must show a place to say anything of it.
-        through: share of a thing that must be seen through for it to be gone,
+        absent: probability that it was not there from which a thing is gone, or new.
+        through: share of a thing's place that is seen through from which that is empty, whatever
+            stands there now,
         shifted: and of both its places for one that still overlaps where it was to have moved,
         far: if its middle is this many metres away at least.
-        silent: depth images that must show the place of a low thing, which cannot be seen through,
-            for it to be missing there because nothing was recognised,
-        sure: if it is believed in so much where it is.
         existence: things believed in less than this neither come nor go.
     """
 
@@ -78,12 +73,10 @@ class CompareConfig:
     loose: float = 0.5
     moved: float = 0.5
     unknown: float = 0.7
-    looks: int = 2
+    absent: float = 0.5
     through: float = 0.35
     shifted: float = 0.2
     far: float = 0.06
-    silent: int = 3
-    sure: float = 0.8
     existence: float = 0.5
 
 
@@ -162,7 +155,7 @@ def compare(
     }
     rest = [i for i in ids if i not in same.values()]
     new = [n for n, e in enumerate(things) if n not in same and _comes_and_goes(e, c)]
-    away = [i for i in rest if _comes_and_goes(known[i], c) and _is_missing(known[i], now[i], c)]
+    away = [i for i in rest if _comes_and_goes(known[i], c) and now[i].absent >= c.absent]
     gone = {i: c.moved for i in (*away, *(i for n, i in other.items() if n in new))}
     lost = [i for i in rest if _comes_and_goes(known[i], c)]
     moved = _moved(known, dict.fromkeys(lost, c.unknown) | gone, things, new, other, c)
@@ -170,7 +163,7 @@ def compare(
     swapped = {
         n: i
         for n, i in other.items()
-        if n in new and n not in moved and i not in left and not now[i].is_free(c.looks, c.through)
+        if n in new and n not in moved and i not in left and not now[i].is_free(c.through)
     }
     taken = [i for i in away if i not in left and i not in swapped.values()]
     empty = np.unique(np.concatenate([_NONE, *(known[i].cells for i in {*left, *taken})]))
@@ -189,9 +182,12 @@ def compare(
             _change("swapped", known[i], i, things[n], n, things[n].existence)
             for n, i in swapped.items()
         ),
-        *(_change("taken", known[i], i, None, None, now[i].freedom, now[i].at) for i in taken),
         *(
-            _change("added", None, None, things[n], n, things[n].existence * before[n].freedom)
+            _change("taken", known[i], i, None, None, known[i].existence * now[i].absent, now[i].at)
+            for i in taken
+        ),
+        *(
+            _change("added", None, None, things[n], n, things[n].existence * before[n].absent)
             for n in added
         ),
     ]
@@ -228,23 +224,11 @@ def _comes_and_goes(e: Evidence, c: CompareConfig) -> bool:
     return _is_thing(e) and e.existence >= c.existence and len(e.cells) > 0
 
 
-def _is_missing(e: Evidence, there: Looked, c: CompareConfig) -> bool:
-    """Whether a thing is not where it was looked for: its place is empty, or, of a thing too low to
-    tell by that, was seen often and nothing was recognised."""
-    silent = there.silent >= c.silent and e.existence >= c.sure
-    return there.is_free(c.looks, c.through) or (silent and _is_low(e, c))
-
-
 def _is_new(e: Evidence, before: Looked, empty: Int, c: CompareConfig) -> bool:
-    """Whether a thing was not there before, by the same rule; or it is where another has left."""
-    if _is_missing(e, before, c):
+    """Whether a thing was not there before; or it is where another has left."""
+    if before.absent >= c.absent:
         return True
-    return before.seen >= c.looks and float(touching(e.cells, empty).mean()) > _WITHIN
-
-
-def _is_low(e: Evidence, c: CompareConfig) -> bool:
-    size = np.ptp(voxel_centers(e.cells, CELL), axis=0)
-    return bool(size.min() < _LOW and size.max() <= c.loose)
+    return before.seen > 0 and float(touching(e.cells, empty).mean()) > _WITHIN
 
 
 def in_place(
@@ -320,7 +304,7 @@ def _shifted(a: Evidence, now: Looked, b: Evidence, before: Looked, c: CompareCo
     if not (_comes_and_goes(a, c) and _comes_and_goes(b, c)):
         return False
     far = float(np.linalg.norm(a.center - b.center)) > c.far
-    return far and now.is_free(c.looks, c.shifted) and before.is_free(c.looks, c.shifted)
+    return far and now.is_free(c.shifted) and before.is_free(c.shifted)
 
 
 def _moved(
