@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +18,16 @@ from scipy.optimize import linear_sum_assignment
 from scenekeeper.schema import UNNAMED
 from scenekeeper.voxels import touching, voxel_centers
 from scenekeeper.world.alike import (
-    colors_agree,
-    likeness,
-    looks_agree,
+    Light,
     names_agree,
     places_agree,
+    same_looks,
     sizes_agree,
 )
 from scenekeeper.world.evidence import Evidence
-from scenekeeper.world.looked import Looked, looked
+from scenekeeper.world.existence import sigmoid
+from scenekeeper.world.looked import Looked, LookedConfig, looked
+from scenekeeper.world.moves import moves
 from scenekeeper.world.scene import CELL
 from scenekeeper.world.visibility import Keyframe
 
@@ -52,29 +53,26 @@ class CompareConfig:
         overlap: how far two must fill one place to be the same there (a geometric mean of shares),
         fit: and how well place, looks, size and name must agree together.
         swapped: where another thing fills the place so well,
-        unlike: and agrees in colour less than this, it has come for the first,
-        light: unless fewer than a third of all things agree in colour so well: the light differs,
-        loose: or its longest side is more than this, metres: furniture is not exchanged.
-        moved: how well name, looks and size must agree for one thing at two places.
-        unknown: and how well where it cannot be told whether the first place is empty.
+        unlike: and its looks say by less than this log-likelihood ratio that it is the same, it has
+            come for the first,
+        loose: unless its longest side is more than this, metres: furniture is not exchanged,
+        light: or two thirds of all things do not look the same: the light differs.
+        part: share of a thing that must lie on a larger one of its name to be part of it.
         absent: probability that it was not there from which a thing is gone, or new.
-        through: share of a thing's place that is seen through from which that is empty, whatever
-            stands there now,
-        shifted: and of both its places for one that still overlaps where it was to have moved,
+        shifted: share of both its places that is seen through, for one that still overlaps where it
+            was to have moved,
         far: if its middle is this many metres away at least.
         existence: things believed in less than this neither come nor go.
     """
 
     overlap: float = 0.35
     fit: float = 0.08
-    swapped: float = 0.6
-    unlike: float = 0.55
-    light: float = 0.7
+    swapped: float = 0.45
+    unlike: float = -1.0
     loose: float = 0.5
-    moved: float = 0.5
-    unknown: float = 0.7
+    light: float = 0.0
+    part: float = 0.5
     absent: float = 0.5
-    through: float = 0.35
     shifted: float = 0.2
     far: float = 0.06
     existence: float = 0.5
@@ -142,30 +140,33 @@ def compare(
     now = dict(zip(ids, looked([known[i] for i in ids], keyframes), strict=True))
     before = dict(enumerate(looked(things, earlier)))
     placed = {n: ids[k] for n, k in in_place([known[i] for i in ids], things, c).items()}
-    other = _others(placed, things, known, c)
+    light = Light.between([(known[i], things[n]) for n, i in placed.items()])
+    other = _others(placed, things, known, light, c)
     same = {n: i for n, i in placed.items() if n not in other}
-    pushed = {n: i for n, i in same.items() if _shifted(known[i], now[i], things[n], before[n], c)}
-    # Smeared evidence is seen through even by the visit that it is of.
-    own = looked([things[n] for n in pushed], keyframes)
-    theirs = looked([known[i] for i in pushed.values()], earlier)
-    pushed = {
-        n: i
-        for (n, i), here, there in zip(pushed.items(), own, theirs, strict=True)
-        if min(here.hit, there.hit) > 1 - c.shifted / 2
-    }
+    pushed = _pushed(same, known, things, (now, before), (keyframes, earlier), c)
+    parts = _parts(known, things, placed, c)
+    same |= parts.same
     rest = [i for i in ids if i not in same.values()]
-    new = [n for n, e in enumerate(things) if n not in same and _comes_and_goes(e, c)]
-    away = [i for i in rest if _comes_and_goes(known[i], c) and now[i].absent >= c.absent]
-    gone = {i: c.moved for i in (*away, *(i for n, i in other.items() if n in new))}
-    lost = [i for i in rest if _comes_and_goes(known[i], c)]
-    moved = _moved(known, dict.fromkeys(lost, c.unknown) | gone, things, new, other, c)
+    off = {*same, *parts.now}
+    new = [n for n, e in enumerate(things) if n not in off and _comes_and_goes(e, c)]
+    lost = [i for i in rest if i not in parts.known and _comes_and_goes(known[i], c)]
+    # An exchange explains both; that one of them moved would leave the other to be explained.
+    unknown = LookedConfig().prior
+    moved = moves(
+        {i: (known[i], unknown if i in other.values() else now[i].absent) for i in lost},
+        {n: (things[n], unknown if n in other else before[n].absent) for n in new},
+        other,
+        light,
+        unknown,
+    )
+    gone = {i: 1.0 if i in other.values() else now[i].absent for i in lost}
     left = {i for i, _ in moved.values()}
     swapped = {
         n: i
         for n, i in other.items()
-        if n in new and n not in moved and i not in left and not now[i].is_free(c.through)
+        if n in new and n not in moved and i not in left
     }
-    taken = [i for i in away if i not in left and i not in swapped.values()]
+    taken = [i for i in lost if gone[i] >= c.absent and i not in {*left, *swapped.values()}]
     empty = np.unique(np.concatenate([_NONE, *(known[i].cells for i in {*left, *taken})]))
     added = [
         n
@@ -183,7 +184,7 @@ def compare(
             for n, i in swapped.items()
         ),
         *(
-            _change("taken", known[i], i, None, None, known[i].existence * now[i].absent, now[i].at)
+            _change("taken", known[i], i, None, None, known[i].existence * gone[i], now[i].at)
             for i in taken
         ),
         *(
@@ -272,7 +273,7 @@ def _fit(a: Evidence, b: Evidence, c: CompareConfig) -> float:
     if there < c.overlap:
         return 0.0
     # None of these can speak alone against the place.
-    looks = 0.2 + 0.8 * looks_agree(a, b) ** 2
+    looks = 0.2 + 0.8 * float(sigmoid(same_looks(b, a))) ** 2
     fit = there * looks * (0.3 + 0.7 * sizes_agree(a, b)) * (0.4 + 0.6 * names_agree(a, b))
     return fit if fit >= c.fit else 0.0
 
@@ -281,21 +282,111 @@ def _others(
     placed: Mapping[int, int],
     things: Sequence[Evidence],
     known: Mapping[int, Evidence],
+    light: Light,
     c: CompareConfig,
 ) -> dict[int, int]:
     """Of the things that are in the place of known ones those that are not these."""
-    colors = {n: colors_agree(things[n], known[i]) for n, i in placed.items()}
-    if not colors or float(np.quantile(list(colors.values()), 2 / 3)) < c.light:
+    looks = {n: same_looks(known[i], things[n], light) for n, i in placed.items()}
+    if not looks or float(np.quantile(list(looks.values()), 2 / 3)) < c.light:
         return {}
     return {
         n: i
         for n, i in placed.items()
         for a, b in [(things[n], known[i])]
-        if colors[n] < c.unlike
+        if looks[n] < c.unlike
         and _comes_and_goes(a, c)
         and _comes_and_goes(b, c)
         and max(a.extent.max(), b.extent.max()) <= c.loose
         and places_agree(a, b) >= c.swapped
+    }
+
+
+class _Parts(NamedTuple):
+    """Pieces that one visit took for things of their own, and the other did not.
+
+    Attributes:
+        known: ids of known things that are pieces of what the session shows,
+        now: things of the session that are pieces of known ones,
+        same: and what is known only by a piece: ``{thing: id}``.
+    """
+
+    known: set[int]
+    now: set[int]
+    same: dict[int, int]
+
+
+def _parts(
+    known: Mapping[int, Evidence],
+    things: Sequence[Evidence],
+    placed: Mapping[int, int],
+    c: CompareConfig,
+) -> _Parts:
+    """What is in no place of its own, and lies on a larger thing of its name.
+
+    A leg of a table that one visit sees without the rest is neither new nor gone.
+    """
+    rest = {i: e for i, e in known.items() if i not in placed.values()}
+    free = {n: e for n, e in enumerate(things) if n not in placed}
+    whole = _wholes(free, known, c)
+    pieces = _wholes(rest, dict(enumerate(things)), c)
+    same = {n: i for i, n in pieces.items() if n in free}
+    for n in sorted(whole, key=lambda n: len(things[n].cells)):
+        same |= {m: i for m, i in ((n, whole[n]),) if i in rest and i not in pieces}
+    one = {i: n for n, i in same.items()}
+    return _Parts(set(pieces), set(whole), {n: i for i, n in one.items()})
+
+
+def _wholes(
+    parts: Mapping[int, Evidence], wholes: Mapping[int, Evidence], c: CompareConfig
+) -> dict[int, int]:
+    """What each is a part of, of those that are: ``{part: whole}``."""
+    low, high = _bounds(list(wholes.values()))
+    ids, out = list(wholes), {}
+    for n, e in parts.items():
+        if not len(e.cells):
+            continue
+        points = voxel_centers(e.cells, CELL)
+        near = (low <= points.max(0) + CELL).all(1) & (high >= points.min(0) - CELL).all(1)
+        for k in np.flatnonzero(near).tolist():
+            w = wholes[ids[k]]
+            larger = len(w.cells) > _LARGER * len(e.cells)
+            alike = names_agree(e, w) > _WITHIN and _is_thing(e) == _is_thing(w)
+            if larger and alike and float(touching(e.cells, w.cells).mean()) >= c.part:
+                out[n] = ids[k]
+    return out
+
+
+_LARGER = 1.5
+"""Times as many cells as a piece of it has a whole."""
+
+
+def _pushed(
+    same: Mapping[int, int],
+    known: Mapping[int, Evidence],
+    things: Sequence[Evidence],
+    places: tuple[Mapping[int, Looked], Mapping[int, Looked]],
+    images: tuple[Sequence[Keyframe], Sequence[Keyframe]],
+    c: CompareConfig,
+) -> dict[int, int]:
+    """Of the things that are where they were those that were pushed a little.
+
+    Args:
+        same: which known thing each thing is.
+        known: things before, by id.
+        things: of the session.
+        places: how the known things' places look now, and those of the session's looked before.
+        images: of the session, and earlier ones.
+        c: what counts.
+    """
+    now, before = places
+    out = {n: i for n, i in same.items() if _shifted(known[i], now[i], things[n], before[n], c)}
+    # Smeared evidence is seen through even by the visit that it is of.
+    own = looked([things[n] for n in out], images[0])
+    theirs = looked([known[i] for i in out.values()], images[1])
+    return {
+        n: i
+        for (n, i), here, there in zip(out.items(), own, theirs, strict=True)
+        if min(here.hit, there.hit) > 1 - c.shifted / 2
     }
 
 
@@ -305,37 +396,3 @@ def _shifted(a: Evidence, now: Looked, b: Evidence, before: Looked, c: CompareCo
         return False
     far = float(np.linalg.norm(a.center - b.center)) > c.far
     return far and now.is_free(c.shifted) and before.is_free(c.shifted)
-
-
-def _moved(
-    known: Mapping[int, Evidence],
-    gone: Mapping[int, float],
-    things: Sequence[Evidence],
-    new: Sequence[int],
-    other: Mapping[int, int],
-    c: CompareConfig,
-) -> dict[int, tuple[int, float]]:
-    """Things that left one place and turned up at another: ``{thing: (id, probability)}``.
-
-    ``gone`` says how alike each must be. Of those equally alike the nearest; a thing is never what
-    it has taken the place of.
-    """
-    if not gone or not new:
-        return {}
-    ids = list(gone)
-    alike = np.array([[likeness(things[n], known[i]) for i in gone] for n in new])
-    alike *= [[other.get(n) != i for i in gone] for n in new]
-    metres = np.linalg.norm(
-        np.array([things[n].center for n in new])[:, None]
-        - np.array([known[i].center for i in gone]),
-        axis=2,
-    )
-    good = alike >= list(gone.values())
-    rows, columns = linear_sum_assignment(
-        np.where(good, 0.02 * np.minimum(metres, 10) - 1 - alike, 0.0)
-    )
-    return {
-        new[r]: (ids[k], float(alike[r, k]))
-        for r, k in zip(rows.tolist(), columns.tolist(), strict=True)
-        if good[r, k]
-    }

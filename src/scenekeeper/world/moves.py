@@ -1,0 +1,73 @@
+"""Things that left one place and turned up at another: which is which, all of them at once.
+
+In: what is missing and what is new, with how surely each is. Out: pairs with their probability.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from scenekeeper.world.alike import Light, same_thing
+from scenekeeper.world.evidence import Evidence
+from scenekeeper.world.existence import logit, sigmoid
+
+Float = NDArray[np.float64]
+
+_BOTH = 0.5
+"""Log-odds, before looks are compared, that a thing which is surely gone is the one of its name
+that has surely come: one thing happened rather than two."""
+
+_EACH = 1.0
+"""How much less where it is not known whether the first is gone; and as much where it is not known
+whether the second is new: a place that nobody had looked at may have held it all along."""
+
+_SURE = 0.8
+"""Probability that counts as sure; what it is before anything is seen counts as not known."""
+
+_FAR = 0.02
+"""What a metre counts, to choose the nearest of equals."""
+
+
+def moves(
+    gone: Mapping[int, tuple[Evidence, float]],
+    new: Mapping[int, tuple[Evidence, float]],
+    never: Mapping[int, int],
+    light: Light,
+    unknown: float,
+) -> dict[int, tuple[int, float]]:
+    """Which new thing is which gone one: ``{new: (gone, probability)}``, one to one.
+
+    Args:
+        gone: things by id, with the probability that each is not where it was.
+        new: things by number, with the probability that each was not there before.
+        never: a new thing and a gone one that it stands in the place of, and is not.
+        light: between the visits.
+        unknown: the probability of either that says nothing.
+    """
+    if not gone or not new:
+        return {}
+    ids, numbers = list(gone), list(new)
+    odds = np.array([[same_thing(gone[i][0], new[n][0], light) for i in ids] for n in numbers])
+    left, came = (_sure([x[1] for x in side.values()], unknown) for side in (gone, new))
+    odds += _BOTH - _EACH * (2 - left[None, :] - came[:, None])
+    odds[[[never.get(n) == i for i in ids] for n in numbers]] = -np.inf
+    places = [np.array([x[0].center for x in side.values()]) for side in (new, gone)]
+    metres = np.linalg.norm(places[0][:, None] - places[1], axis=2)
+    good = odds > 0
+    gain = np.where(good, 1 + odds - _FAR * np.minimum(metres, 10), 0.0)
+    rows, columns = linear_sum_assignment(-gain)
+    return {
+        numbers[r]: (ids[k], float(sigmoid(odds[r, k])))
+        for r, k in zip(rows.tolist(), columns.tolist(), strict=True)
+        if good[r, k]
+    }
+
+
+def _sure(p: list[float], unknown: float) -> Float:
+    """1 where it is sure, 0 where nothing is known, below where it speaks against."""
+    middle, span = logit(unknown), logit(_SURE) - logit(unknown)
+    return np.asarray(np.clip((logit(np.array(p)) - middle) / span, -1, 1), np.float64)
