@@ -22,6 +22,7 @@ from scenekeeper.world.alike import (
     names_agree,
     places_agree,
     same_looks,
+    same_size,
     sizes_agree,
 )
 from scenekeeper.world.evidence import Evidence
@@ -55,6 +56,8 @@ class CompareConfig:
         swapped: where another thing fills the place so well,
         unlike: and its looks say by less than this log-likelihood ratio that it is the same, it has
             come for the first,
+        reshaped: and also where so large a share of either is seen through in the other visit,
+        pushed: unless looks and size say by so much that it is the same and was pushed,
         loose: unless its longest side is more than this, metres: furniture is not exchanged,
         light: or two thirds of all things do not look the same: the light differs.
         part: share of a thing that must lie on a larger one of its name to be part of it.
@@ -69,6 +72,8 @@ class CompareConfig:
     fit: float = 0.08
     swapped: float = 0.45
     unlike: float = -1.0
+    reshaped: float = 0.35
+    pushed: float = 1.0
     loose: float = 0.5
     light: float = 0.0
     part: float = 0.5
@@ -141,7 +146,7 @@ def compare(
     before = dict(enumerate(looked(things, earlier)))
     placed = {n: ids[k] for n, k in in_place([known[i] for i in ids], things, c).items()}
     light = Light.between([(known[i], things[n]) for n, i in placed.items()])
-    other = _others(placed, things, known, light, c)
+    other = _others(placed, things, known, (now, before), light, c)
     same = {n: i for n, i in placed.items() if n not in other}
     pushed = _pushed(same, known, things, (now, before), (keyframes, earlier), c)
     parts = _parts(known, things, placed, c)
@@ -161,11 +166,7 @@ def compare(
     )
     gone = {i: 1.0 if i in other.values() else now[i].absent for i in lost}
     left = {i for i, _ in moved.values()}
-    swapped = {
-        n: i
-        for n, i in other.items()
-        if n in new and n not in moved and i not in left
-    }
+    swapped = {n: i for n, i in other.items() if n in new and n not in moved and i not in left}
     taken = [i for i in lost if gone[i] >= c.absent and i not in {*left, *swapped.values()}]
     empty = np.unique(np.concatenate([_NONE, *(known[i].cells for i in {*left, *taken})]))
     added = [
@@ -273,7 +274,7 @@ def _fit(a: Evidence, b: Evidence, c: CompareConfig) -> float:
     if there < c.overlap:
         return 0.0
     # None of these can speak alone against the place.
-    looks = 0.2 + 0.8 * float(sigmoid(same_looks(b, a))) ** 2
+    looks = 0.2 + 0.8 * float(sigmoid(np.array(same_looks(b, a)))) ** 2
     fit = there * looks * (0.3 + 0.7 * sizes_agree(a, b)) * (0.4 + 0.6 * names_agree(a, b))
     return fit if fit >= c.fit else 0.0
 
@@ -282,10 +283,13 @@ def _others(
     placed: Mapping[int, int],
     things: Sequence[Evidence],
     known: Mapping[int, Evidence],
+    places: tuple[Mapping[int, Looked], Mapping[int, Looked]],
     light: Light,
     c: CompareConfig,
 ) -> dict[int, int]:
-    """Of the things that are in the place of known ones those that are not these."""
+    """Of the things that are in the place of known ones those that are not these: of other looks,
+    or of another shape where looks and size do not say that the same one was pushed."""
+    now, before = places
     looks = {n: same_looks(known[i], things[n], light) for n, i in placed.items()}
     if not looks or float(np.quantile(list(looks.values()), 2 / 3)) < c.light:
         return {}
@@ -293,7 +297,8 @@ def _others(
         n: i
         for n, i in placed.items()
         for a, b in [(things[n], known[i])]
-        if looks[n] < c.unlike
+        for free in [now[i].is_free(c.reshaped) or before[n].is_free(c.reshaped)]
+        if (looks[n] < c.unlike or (free and looks[n] + same_size(a, b) < c.pushed))
         and _comes_and_goes(a, c)
         and _comes_and_goes(b, c)
         and max(a.extent.max(), b.extent.max()) <= c.loose

@@ -17,13 +17,14 @@ from scenekeeper.world.existence import logit, sigmoid
 
 Float = NDArray[np.float64]
 
-_BOTH = 0.5
+_BOTH = 1.0
 """Log-odds, before looks are compared, that a thing which is surely gone is the one of its name
 that has surely come: one thing happened rather than two."""
 
-_EACH = 1.0
-"""How much less where it is not known whether the first is gone; and as much where it is not known
-whether the second is new: a place that nobody had looked at may have held it all along."""
+_LEFT, _CAME = 1.0, 1.0
+"""How much less where it is not known whether the first is gone, which may still be there; and as
+much where it is not known whether the second is new: a place that nobody had looked at may have
+held it all along."""
 
 _SURE = 0.8
 """Probability that counts as sure; what it is before anything is seen counts as not known."""
@@ -52,8 +53,8 @@ def moves(
         return {}
     ids, numbers = list(gone), list(new)
     odds = np.array([[same_thing(gone[i][0], new[n][0], light) for i in ids] for n in numbers])
-    left, came = (_sure([x[1] for x in side.values()], unknown) for side in (gone, new))
-    odds += _BOTH - _EACH * (2 - left[None, :] - came[:, None])
+    left, came = (np.array([x[1] for x in side.values()]) for side in (gone, new))
+    odds += _BOTH - _open(left, _LEFT, unknown)[None, :] - _open(came, _CAME, unknown)[:, None]
     odds[[[never.get(n) == i for i in ids] for n in numbers]] = -np.inf
     places = [np.array([x[0].center for x in side.values()]) for side in (new, gone)]
     metres = np.linalg.norm(places[0][:, None] - places[1], axis=2)
@@ -67,7 +68,8 @@ def moves(
     }
 
 
-def _sure(p: list[float], unknown: float) -> Float:
-    """1 where it is sure, 0 where nothing is known, below where it speaks against."""
-    middle, span = logit(unknown), logit(_SURE) - logit(unknown)
-    return np.asarray(np.clip((logit(np.array(p)) - middle) / span, -1, 1), np.float64)
+def _open(p: Float, most: float, unknown: float) -> Float:
+    """What it costs ``[N]`` that it is not sure: up to ``most`` where nothing is known, and beyond
+    that the whole evidence that the thing was there in both visits."""
+    off, span = logit(p) - logit(unknown), logit(_SURE) - logit(unknown)
+    return np.asarray(most * (1 - np.clip(off / span, 0, 1)) + np.maximum(-off, 0), np.float64)
