@@ -156,10 +156,10 @@ def compare(
     new = [n for n, e in enumerate(things) if n not in off and _comes_and_goes(e, c)]
     lost = [i for i in rest if i not in parts.known and _comes_and_goes(known[i], c)]
     # An exchange explains both; that one of them moved would leave the other to be explained.
-    unknown = LookedConfig().prior
+    unknown, tied = LookedConfig().prior, 0.05
     moved = moves(
-        {i: (known[i], unknown if i in other.values() else now[i].absent) for i in lost},
-        {n: (things[n], unknown if n in other else before[n].absent) for n in new},
+        {i: (known[i], tied if i in other.values() else now[i].absent) for i in lost},
+        {n: (things[n], tied if n in other else before[n].absent) for n in new},
         other,
         light,
         unknown,
