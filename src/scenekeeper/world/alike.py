@@ -80,12 +80,15 @@ def same_looks(a: Evidence, b: Evidence, light: Light | None = None) -> float:
     said = [_words(colors_agree(a, b))]
     if len(a.tones) and len(b.tones):
         said.append(_tones(a, b, light or Light()))
-    out = float(np.mean(said))
+    out = float(-np.log(_TWINS + (1 - _TWINS) * np.exp(-np.mean(said))))
     if a.embedding is None or b.embedding is None or len(a.embedding) != len(b.embedding):
         return out
     cosine = float(a.embedding @ b.embedding)
     return out + _EMBEDDED * (cosine - _COSINE)
 
+
+_TWINS = 0.2
+"""Share of the things of one name that are made alike: cans, boxes, books of a row."""
 
 _EMBEDDED, _COSINE = 6.0, 0.6
 """What a cosine of 1 says, and where it says nothing; by how it turned out on crops of things."""
