@@ -9,27 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from scenekeeper.schema import UNNAMED
-from scenekeeper.voxels import touching, voxel_centers
-from scenekeeper.world.alike import (
-    Light,
-    names_agree,
-    places_agree,
-    same_looks,
-    same_size,
-    sizes_agree,
-)
+from scenekeeper.voxels import touching
+from scenekeeper.world.alike import Light, places_agree, same_looks, same_size
 from scenekeeper.world.evidence import Evidence
-from scenekeeper.world.existence import sigmoid
 from scenekeeper.world.looked import Looked, LookedConfig, looked
 from scenekeeper.world.moves import moves
-from scenekeeper.world.scene import CELL
+from scenekeeper.world.same_place import (
+    CompareConfig,
+    comes_and_goes,
+    from_other_sides,
+    in_place,
+    parts_of,
+)
 from scenekeeper.world.visibility import Keyframe
 
 Float = NDArray[np.float64]
@@ -41,46 +38,6 @@ _NONE = np.zeros(0, np.int64)
 
 _WITHIN = 0.5
 """Share of a thing's cells where others have left."""
-
-STRUCTURE = ("support", "wall")
-"""Kinds that do not come and go."""
-
-
-@dataclass(frozen=True)
-class CompareConfig:
-    """When two are the same, and when something is gone or new.
-
-    Attributes:
-        overlap: how far two must fill one place to be the same there (a geometric mean of shares),
-        fit: and how well place, looks, size and name must agree together.
-        swapped: where another thing fills the place so well,
-        unlike: and its looks say by less than this log-likelihood ratio that it is the same, it has
-            come for the first,
-        reshaped: and also where so large a share of either is seen through in the other visit,
-        pushed: unless looks and size say by so much that it is the same and was pushed,
-        loose: unless its longest side is more than this, metres: furniture is not exchanged,
-        light: or two thirds of all things do not look the same: the light differs.
-        part: share of a thing that must lie on a larger one of its name to be part of it.
-        absent: probability that it was not there from which a thing is gone, or new.
-        shifted: share of both its places that is seen through, for one that still overlaps where it
-            was to have moved,
-        far: if its middle is this many metres away at least.
-        existence: things believed in less than this neither come nor go.
-    """
-
-    overlap: float = 0.35
-    fit: float = 0.08
-    swapped: float = 0.45
-    unlike: float = -1.0
-    reshaped: float = 0.35
-    pushed: float = 1.0
-    loose: float = 0.5
-    light: float = 0.0
-    part: float = 0.5
-    absent: float = 0.5
-    shifted: float = 0.2
-    far: float = 0.06
-    existence: float = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,21 +102,22 @@ def compare(
     now = dict(zip(ids, looked([known[i] for i in ids], keyframes), strict=True))
     before = dict(enumerate(looked(things, earlier)))
     placed = {n: ids[k] for n, k in in_place([known[i] for i in ids], things, c).items()}
+    placed |= from_other_sides(known, things, placed, (now, before), c)
     light = Light.between([(known[i], things[n]) for n, i in placed.items()])
     other = _others(placed, things, known, (now, before), light, c)
     same = {n: i for n, i in placed.items() if n not in other}
     pushed = _pushed(same, known, things, (now, before), (keyframes, earlier), c)
-    parts = _parts(known, things, placed, c)
+    parts = parts_of(known, things, placed, c)
     same |= parts.same
     rest = [i for i in ids if i not in same.values()]
     off = {*same, *parts.now}
-    new = [n for n, e in enumerate(things) if n not in off and _comes_and_goes(e, c)]
-    lost = [i for i in rest if i not in parts.known and _comes_and_goes(known[i], c)]
+    new = [n for n, e in enumerate(things) if n not in off and comes_and_goes(e, c)]
+    lost = [i for i in rest if i not in parts.known and comes_and_goes(known[i], c)]
     # An exchange explains both; that one of them moved would leave the other to be explained.
-    unknown, tied = LookedConfig().prior, 0.05
+    unknown = LookedConfig().prior
     moved = moves(
-        {i: (known[i], tied if i in other.values() else now[i].absent) for i in lost},
-        {n: (things[n], tied if n in other else before[n].absent) for n in new},
+        {i: (known[i], unknown if i in other.values() else now[i].absent) for i in lost},
+        {n: (things[n], unknown if n in other else before[n].absent) for n in new},
         other,
         light,
         unknown,
@@ -218,65 +176,11 @@ def _change(
     return Change(kind, before, now, score, known.phrase, at, thing.views if thing else frames)
 
 
-def _is_thing(e: Evidence) -> bool:
-    return e.kind not in STRUCTURE
-
-
-def _comes_and_goes(e: Evidence, c: CompareConfig) -> bool:
-    return _is_thing(e) and e.existence >= c.existence and len(e.cells) > 0
-
-
 def _is_new(e: Evidence, before: Looked, empty: Int, c: CompareConfig) -> bool:
     """Whether a thing was not there before; or it is where another has left."""
     if before.absent >= c.absent:
         return True
     return before.seen > 0 and float(touching(e.cells, empty).mean()) > _WITHIN
-
-
-def in_place(
-    known: Sequence[Evidence], things: Sequence[Evidence], c: CompareConfig
-) -> dict[int, int]:
-    """Which known thing each thing stands in the place of: ``{thing: row of known}``.
-
-    Each has one at most; of several the one that fills the place and is alike. It may yet be
-    another thing (see :attr:`CompareConfig.unlike`).
-    """
-    if not known or not things:
-        return {}
-    fit = np.zeros((len(things), len(known)))
-    low, high = _bounds(known)
-    for n, thing in enumerate(things):
-        if not len(thing.cells):
-            continue
-        points = voxel_centers(thing.cells, CELL)
-        near = (low <= points.max(0) + CELL).all(1) & (high >= points.min(0) - CELL).all(1)
-        for k in np.flatnonzero(near).tolist():
-            fit[n, k] = _fit(thing, known[k], c)
-    rows, columns = linear_sum_assignment(-fit)
-    pairs = zip(rows.tolist(), columns.tolist(), strict=True)
-    return {n: k for n, k in pairs if fit[n, k] > 0}
-
-
-def _bounds(things: Sequence[Evidence]) -> tuple[Float, Float]:
-    low, high = np.full((len(things), 3), np.inf), np.full((len(things), 3), -np.inf)
-    for k, e in enumerate(things):
-        if len(e.cells):
-            points = voxel_centers(e.cells, CELL)
-            low[k], high[k] = points.min(0), points.max(0)
-    return low, high
-
-
-def _fit(a: Evidence, b: Evidence, c: CompareConfig) -> float:
-    """How well one fits into the place of the other, 0 = not."""
-    if _is_thing(a) != _is_thing(b):
-        return 0.0
-    there = places_agree(a, b)
-    if there < c.overlap:
-        return 0.0
-    # None of these can speak alone against the place.
-    looks = 0.2 + 0.8 * float(sigmoid(np.array(same_looks(b, a)))) ** 2
-    fit = there * looks * (0.3 + 0.7 * sizes_agree(a, b)) * (0.4 + 0.6 * names_agree(a, b))
-    return fit if fit >= c.fit else 0.0
 
 
 def _others(
@@ -299,70 +203,11 @@ def _others(
         for a, b in [(things[n], known[i])]
         for free in [now[i].is_free(c.reshaped) or before[n].is_free(c.reshaped)]
         if (looks[n] < c.unlike or (free and looks[n] + same_size(a, b) < c.pushed))
-        and _comes_and_goes(a, c)
-        and _comes_and_goes(b, c)
+        and comes_and_goes(a, c)
+        and comes_and_goes(b, c)
         and max(a.extent.max(), b.extent.max()) <= c.loose
         and places_agree(a, b) >= c.swapped
     }
-
-
-class _Parts(NamedTuple):
-    """Pieces that one visit took for things of their own, and the other did not.
-
-    Attributes:
-        known: ids of known things that are pieces of what the session shows,
-        now: things of the session that are pieces of known ones,
-        same: and what is known only by a piece: ``{thing: id}``.
-    """
-
-    known: set[int]
-    now: set[int]
-    same: dict[int, int]
-
-
-def _parts(
-    known: Mapping[int, Evidence],
-    things: Sequence[Evidence],
-    placed: Mapping[int, int],
-    c: CompareConfig,
-) -> _Parts:
-    """What is in no place of its own, and lies on a larger thing of its name.
-
-    A leg of a table that one visit sees without the rest is neither new nor gone.
-    """
-    rest = {i: e for i, e in known.items() if i not in placed.values()}
-    free = {n: e for n, e in enumerate(things) if n not in placed}
-    whole = _wholes(free, known, c)
-    pieces = _wholes(rest, dict(enumerate(things)), c)
-    same = {n: i for i, n in pieces.items() if n in free}
-    for n in sorted(whole, key=lambda n: len(things[n].cells)):
-        same |= {m: i for m, i in ((n, whole[n]),) if i in rest and i not in pieces}
-    one = {i: n for n, i in same.items()}
-    return _Parts(set(pieces), set(whole), {n: i for i, n in one.items()})
-
-
-def _wholes(
-    parts: Mapping[int, Evidence], wholes: Mapping[int, Evidence], c: CompareConfig
-) -> dict[int, int]:
-    """What each is a part of, of those that are: ``{part: whole}``."""
-    low, high = _bounds(list(wholes.values()))
-    ids, out = list(wholes), {}
-    for n, e in parts.items():
-        if not len(e.cells):
-            continue
-        points = voxel_centers(e.cells, CELL)
-        near = (low <= points.max(0) + CELL).all(1) & (high >= points.min(0) - CELL).all(1)
-        for k in np.flatnonzero(near).tolist():
-            w = wholes[ids[k]]
-            larger = len(w.cells) > _LARGER * len(e.cells)
-            alike = names_agree(e, w) > _WITHIN and _is_thing(e) == _is_thing(w)
-            if larger and alike and float(touching(e.cells, w.cells).mean()) >= c.part:
-                out[n] = ids[k]
-    return out
-
-
-_LARGER = 1.5
-"""Times as many cells as a piece of it has a whole."""
 
 
 def _pushed(
@@ -397,7 +242,7 @@ def _pushed(
 
 def _shifted(a: Evidence, now: Looked, b: Evidence, before: Looked, c: CompareConfig) -> bool:
     """Whether a thing was pushed: of its old place is seen through now, and so was of the new."""
-    if not (_comes_and_goes(a, c) and _comes_and_goes(b, c)):
+    if not (comes_and_goes(a, c) and comes_and_goes(b, c)):
         return False
     far = float(np.linalg.norm(a.center - b.center)) > c.far
     return far and now.is_free(c.shifted) and before.is_free(c.shifted)

@@ -21,7 +21,7 @@ _BOTH = 1.0
 """Log-odds, before looks are compared, that a thing which is surely gone is the one of its name
 that has surely come: one thing happened rather than two."""
 
-_LEFT, _CAME = 1.0, 1.0
+_LEFT, _CAME = 1.25, 1.25
 """How much less where it is not known whether the first is gone, which may still be there; and as
 much where it is not known whether the second is new: a place that nobody had looked at may have
 held it all along."""
@@ -55,6 +55,10 @@ def moves(
     odds = np.array([[same_thing(gone[i][0], new[n][0], light) for i in ids] for n in numbers])
     left, came = (np.array([x[1] for x in side.values()]) for side in (gone, new))
     odds += _BOTH - _open(left, _LEFT, unknown)[None, :] - _open(came, _CAME, unknown)[:, None]
+    # Where neither place was looked at in the other visit, nothing says that anything has moved.
+    told_left = (left > unknown) | [i in never.values() for i in ids]
+    told_came = (came > unknown) | [n in never for n in numbers]
+    odds[~(told_left[None, :] | told_came[:, None])] = -np.inf
     odds[[[never.get(n) == i for i in ids] for n in numbers]] = -np.inf
     places = [np.array([x[0].center for x in side.values()]) for side in (new, gone)]
     metres = np.linalg.norm(places[0][:, None] - places[1], axis=2)
