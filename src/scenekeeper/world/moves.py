@@ -17,7 +17,7 @@ from scenekeeper.world.existence import logit, sigmoid
 
 Float = NDArray[np.float64]
 
-_BOTH = 1.0
+_BOTH = 1.5
 """Log-odds, before looks are compared, that a thing which is surely gone is the one of its name
 that has surely come: one thing happened rather than two."""
 
