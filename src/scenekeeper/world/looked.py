@@ -47,7 +47,7 @@ class LookedConfig:
             be right, and larger ones show things better.
     """
 
-    prior: float = 0.3
+    prior: float = 0.25
     there: float = 0.05
     habit_there: float = 12.0
     gone: float = 0.65
