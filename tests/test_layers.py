@@ -25,10 +25,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "naming": VOCABULARY,
     # Stages know the vocabulary and the store, never each other.
     "quality": DATA,
-    "ground": DATA | {"naming"},
-    "segment": DATA | {"naming"},
+    # What a model is; the adapters lie in the rooms of their stages.
+    "models": VOCABULARY,
+    "ground": DATA | {"models", "naming"},
+    "segment": DATA | {"models", "naming"},
     "world": DATA,
-    "describe": DATA,
+    "describe": DATA | {"models"},
     "evaluate": DATA,
     # The engine knows what a stage is, not which there are.
     "engine": {"errors", "schema", "store"},
@@ -51,7 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {"doctoring", "labeling", "recording", "store", "verbs", "world", "world_verbs"},
 }
 HEAVY = {"numpy", "scipy", "pyarrow", "duckdb", "av", "PIL", "mcap", "rosbags", "pycocotools"}
-HEAVY |= {"numba", "onnxruntime"}
+HEAVY |= {"numba", "onnxruntime", "torch", "transformers"}
 
 
 def room_of(file: Path) -> str:
