@@ -166,10 +166,6 @@ class ProjectJob:
     shown: Mapping[int, list[Shown]] = field(default_factory=dict)
     frames: list[tuple[Frame, list[Sight]]] = field(default_factory=list)
 
-    def infer(self, frame: Frame) -> Frame:
-        """Nothing to do in order."""
-        return frame
-
     def encode(self, frame: Frame) -> tuple[Frame, list[Sight]]:
         """What shows in one frame."""
         seen = see(frame, self.view.lookup, self.config.max_depth, self.config.min_share)
