@@ -70,10 +70,7 @@ class Stitcher:
     def _known(self, clip: Clip, frames: Mapping[int, Labels]) -> dict[int, int]:
         """Tracks of a clip that continue tracks of the one before."""
         shared = [k for k in frames if k < clip.start and k in self.tail]
-        before = [self.tail[k] for k in shared]
-        pairs = _agreement(
-            [b for b, _ in before], [b for _, b in before], [frames[k] for k in shared]
-        )
+        pairs = _agreement([(*self.tail[k], frames[k]) for k in shared])
         if not pairs:
             return {}
         old, new = (sorted({pair[k] for pair in pairs}) for k in (0, 1))
