@@ -189,3 +189,37 @@ def test_progress_for_people_names_the_rate_and_the_bottleneck(made: Dataset) ->
         progress.say("depth is registered")
         engine.run(made, "s", [Measure()], decode, progress)
     assert "depth is registered" in told.getvalue()
+
+
+class Blindfold(Measure):
+    """A clip stage that works on tables alone."""
+
+    blind = True
+
+
+def test_no_frame_is_decoded_for_stages_that_need_none(made: Dataset) -> None:
+    decoded: list[int] = []
+
+    def watched(rows: pa.Table) -> Any:
+        decoded.append(len(rows))
+        return decode(rows)
+
+    with engine.no_progress() as silent:
+        report = engine.run(made, "s", (Blindfold(),), watched, silent)
+    assert report.clips_done == 3 and sum(decoded) == 0
+
+
+class Led(Measure):
+    """A clip stage that looks back."""
+
+    lead = 2
+
+
+def test_a_stage_that_looks_back_sees_the_end_of_the_clip_before(made: Dataset) -> None:
+    run(made, Led())
+    seen = [made.read_segment("quality", run_of(made), "s", k)["frame_id"] for k in range(3)]
+    assert [ids.to_pylist()[:2] for ids in seen] == [[0, 1], [2, 3], [6, 7]]
+
+
+def run_of(made: Dataset) -> str:
+    return made.current("s")["quality"]
