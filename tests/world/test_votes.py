@@ -220,6 +220,6 @@ def test_what_a_frame_costs_does_not_grow_with_the_objects(
         )
         assert found[1].tolist() == [3] and found[2].tolist() == [64]
         looked[n] = steps
-    # Two looks per slot on the way: fuller tables, longer ways. Of the 64 cells of a block and their
-    # neighbours, 16 on each of its six sides lie in another.
+    # Two looks per slot on the way: fuller tables, longer ways. Of 64 cells, each of which begin a
+    # block, 16 have a neighbour in another one on each of six sides.
     assert looked[3000] <= 2 * looked[10] <= 2 * (64 + 6 * 16) * 6

@@ -8,7 +8,7 @@ occupy; a detection is the object that holds most of its cells and looks alike.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -18,7 +18,7 @@ from scenekeeper import geometry
 from scenekeeper.schema import Camera
 from scenekeeper.voxels import sampling, voxel_keys
 from scenekeeper.world.lift import Lifted, lift
-from scenekeeper.world.settle import Settler, available
+from scenekeeper.world.settle import Settler
 from scenekeeper.world.table import REACH
 from scenekeeper.world.votes import Votes
 
@@ -62,7 +62,7 @@ class MapConfig:
     double: float = 0.5
     doubles: int = 2
     alike: float = 0.6
-    settle: bool = field(default_factory=available)
+    settle: bool = True
 
 
 @dataclass(frozen=True, eq=False)
