@@ -212,12 +212,14 @@ def test_what_a_frame_costs_does_not_grow_with_the_objects(
         found = table._overlaps.py_func(
             asked,
             np.array([0, len(asked)]),
-            votes._key.view(Counted),
+            votes._block.view(Counted),
+            votes._row,
             votes._vote,
             votes.alias,
             np.full((n, 2), -1),
         )
         assert found[1].tolist() == [3] and found[2].tolist() == [64]
         looked[n] = steps
-    # One look per slot on the way and one to see whether it is taken: fuller tables, longer ways.
-    assert looked[3000] <= 2 * looked[10] <= 2 * 64 * 7 * 6
+    # Two looks per slot on the way: fuller tables, longer ways. Of 64 cells, each of which begin a
+    # block, 16 have a neighbour in another one on each of six sides.
+    assert looked[3000] <= 2 * looked[10] <= 2 * (64 + 6 * 16) * 6
