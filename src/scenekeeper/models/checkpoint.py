@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,32 @@ def revision_of(folder: Path) -> str:
                 stream.seek(max(EDGE, size - EDGE))
                 digest.update(stream.read(EDGE))
     return digest.hexdigest()[:12]
+
+
+def licence_of(source: Source, owners: Mapping[str, str]) -> str:
+    """Licence of a checkpoint by who published it; empty where that is not known.
+
+    Args:
+        source: as the user named it; a folder says nothing of who published what is in it.
+        owners: of repositories, and the licence they published this family under.
+    """
+    return owners.get(source.where.partition("/")[0], "")
+
+
+def load_part(auto: Any, folder: Path) -> Any:
+    """A tokenizer or an image processor of transformers.
+
+    Raises:
+        ModelError: its files are missing or damaged.
+    """
+    try:
+        return auto.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # every kind of damage has an error of its own
+        raise ModelError(
+            f"lacks what prepares its input ({error})",
+            path=folder,
+            remedy="Fetch the checkpoint again, with its processor and tokenizer files.",
+        ) from error
 
 
 def load_weights(auto: Any, folder: Path, device: str) -> Any:
