@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from scenekeeper.describe import Compose, Describe, Tell
+from scenekeeper.describe import Choose, Compose, Describe, Glance, Tell
 from scenekeeper.engine import Stage
 from scenekeeper.errors import ModelError
 from scenekeeper.ground import Detect, Propose
@@ -138,10 +138,10 @@ class ModelLabeler:
         if look:
             stages.append(Detect(look, self.vocabulary))
         stages += [Follow(follow, self.vocabulary), Stitch(), Number()]
-        stages += [Observe(), World(None), Reconcile()]
         if not tell:
-            return [*stages, Describe(names)]
-        return [*stages, Tell(tell, self.vocabulary), Agree(), Compose(names)]
+            return [*stages, Observe(), World(None), Reconcile(), Describe(names)]
+        stages += [Observe(), Glance(), World(None), Reconcile()]
+        return [*stages, Choose(), Tell(tell, self.vocabulary), Agree(), Compose(names)]
 
 
 def model_labeler(

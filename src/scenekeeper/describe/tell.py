@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
-from scenekeeper.describe.keyframes import KeyframeConfig, Keyframes
 from scenekeeper.models import FrameModel
 from scenekeeper.models.base import Words
 from scenekeeper.models.looking import batch_of, look
@@ -24,22 +23,24 @@ class ClipTables(Protocol):
         """One clip of a table."""
         ...
 
+    def of_session(self, table: str) -> pa.Table:
+        """A table of the whole session."""
+        ...
+
 
 @dataclass(frozen=True)
 class Tell:
-    """Clip stage: models describe the frames in which something is new.
+    """Clip stage: models describe keyframes; no other frame is decoded.
 
     Attributes:
         models: one after the other; a later one adds what an earlier one left out.
         vocabulary: what things are called.
-        keyframes: which frames are described.
     """
 
     models: tuple[FrameModel, ...]
     vocabulary: Words
-    keyframes: KeyframeConfig = field(default_factory=KeyframeConfig)
     name: str = "describe"
-    reads: tuple[str, ...] = ("instances",)
+    reads: tuple[str, ...] = ("instances", "keyframes")
     writes: tuple[str, ...] = ("statements",)
 
     def facts(self) -> Mapping[str, Any]:
@@ -48,37 +49,34 @@ class Tell:
             "version": 1,
             "models": [m.card.facts() for m in self.models],
             "vocabulary": {phrase: list(words) for phrase, words in self.vocabulary.items()},
-            "keyframes": asdict(self.keyframes),
         }
+
+    def wanted(self, clip: Clip, tables: ClipTables) -> list[int]:
+        """Its keyframes."""
+        chosen = tables.of_session("keyframes")["frame_id"].to_pylist()
+        return [k for k in chosen if clip.start <= k < clip.stop]
 
     def open(self, clip: Clip, tables: ClipTables) -> TellJob:
         """Start on a clip."""
         rows = by_frame(tables.of_clip("instances", clip))
         known = {k: labels_of(of) for k, of in rows.items()}
-        return TellJob(clip, self.models, self.vocabulary, known, self.keyframes)
+        return TellJob(clip, self.models, self.vocabulary, known)
 
 
 @dataclass
 class TellJob:
-    """Picks keyframes as they come and has them described in batches."""
+    """Has keyframes described in batches."""
 
     clip: Clip
     models: Sequence[FrameModel]
     vocabulary: Words
     known: Mapping[int, Labels]
-    config: KeyframeConfig
     waiting: list[tuple[Frame, Labels]] = field(default_factory=list)
     told: list[Labels] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self._pick: dict[str, Keyframes] = {}
-
     def push(self, frame: Frame) -> Iterator[Labels]:
         """Describe when enough keyframes wait."""
-        shown = self.known.get(frame.frame_id) or _nothing(frame)
-        pick = self._pick.setdefault(frame.camera.name, Keyframes(self.config))
-        if pick.is_key(frame, shown):
-            self.waiting.append((frame, shown))
+        self.waiting.append((frame, self.known.get(frame.frame_id) or _nothing(frame)))
         if len(self.waiting) >= batch_of(self.models):
             yield from self.flush()
 

@@ -10,6 +10,7 @@ Florence-2 (Xiao et al. 2024). Deformable sampling, norms and activations are le
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -49,14 +50,12 @@ def attend(queries: float, keys: float, width: float) -> float:
 
 def blocks(n: float, width: int, inner: int, count: int) -> float:
     """Transformer layers over ``n`` tokens that see each other."""
-    return count * (
-        linear(n, width, 4 * width) + attend(n, n, width) + 2 * linear(n, width, inner)
-    )
+    return count * (linear(n, width, 4 * width) + attend(n, n, width) + 2 * linear(n, width, inner))
 
 
 def mlp(n: float, *widths: int) -> float:
     """Dense layers in a row."""
-    return sum(linear(n, a, b) for a, b in zip(widths, widths[1:], strict=False))
+    return sum(linear(n, a, b) for a, b in pairwise(widths))
 
 
 def input_size(folder: Path) -> Mapping[str, int]:
@@ -148,9 +147,7 @@ def grounding_dino(config: Config, size: Mapping[str, int]) -> Flops | None:
         h, w = resized(load, size)
         places = levels(h, w, [8 * 2**k for k in range(scales)])
         neck = sum(linear(n, base * 2 ** (k + 1), d) for k, n in enumerate(places[:3]))
-        neck += sum(
-            linear(n, 9 * (base * 8 if k == 0 else d), d) for k, n in enumerate(places[3:])
-        )
+        neck += sum(linear(n, 9 * (base * 8 if k == 0 else d), d) for k, n in enumerate(places[3:]))
         asked = shared_out(load.phrases, (limit - 2) // PIECES)
         told = sum(prompt(sum(places), 2 + PIECES * phrases) for phrases in asked)
         return swin(h, w, backbone) + neck + told
@@ -188,7 +185,10 @@ def omdet_turbo(config: Config, size: Mapping[str, int]) -> Flops | None:
     queries, depth = config.get("num_queries", 900), config.get("decoder_num_layers", 6)
     samples = len(channels) * config.get("decoder_num_heads", 8)
     samples *= config.get("decoder_num_points", 4)
-    wide, task_inner = config.get("class_embed_dim", 512), config.get("task_encoder_hidden_dim", 1024)
+    wide, task_inner = (
+        config.get("class_embed_dim", 512),
+        config.get("task_encoder_hidden_dim", 1024),
+    )
 
     def csp(n: float) -> float:
         ends = linear(n, hidden, d) if hidden != d else 0.0

@@ -9,7 +9,7 @@ token (geometric mean), among the tokens that the checkpoint's own rules of gene
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,7 +56,7 @@ class FlorenceConfig:
         object_tokens: of what is said of a thing.
     """
 
-    keep: CandidateConfig = CandidateConfig(min_score=0.05)
+    keep: CandidateConfig = field(default_factory=lambda: CandidateConfig(min_score=0.05))
     find_tokens: int = 256
     caption_tokens: int = 96
     object_tokens: int = 48

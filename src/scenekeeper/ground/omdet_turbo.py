@@ -125,9 +125,7 @@ class Network:
                 scores.append(torch.nn.functional.pad(likely, wide))
                 at += len(part)
             every_box, every_score = torch.cat(boxes, 1), torch.cat(scores, 1)
-            return [
-                seen(b, s, self.min_score) for b, s in zip(every_box, every_score, strict=True)
-            ]
+            return [seen(b, s, self.min_score) for b, s in zip(every_box, every_score, strict=True)]
 
     def _parts(self, texts: tuple[str, ...]) -> list[list[str]]:
         """Texts in order, as many together as a task can name."""

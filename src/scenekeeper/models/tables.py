@@ -60,7 +60,7 @@ def statements_table(session: str, labels: Iterable[tuple[str, Labels]]) -> pa.T
         if frame.caption:
             rows.append({**common, "kind": "caption", "text": frame.caption})
         for k, text in enumerate(frame.text):
-            if text:
+            if text and frame.track[k] != NO_ID:
                 known = dict(finite(frame.signals, k))
                 said = {"kind": "object", "subject": int(frame.track[k]), "text": text}
                 odds = {"score": known.get("text_p"), "signals": list(known.items())}
