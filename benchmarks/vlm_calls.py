@@ -154,7 +154,9 @@ def outcome(seen: Seen, config: KeyframeConfig | None = None) -> dict[str, float
     often, chosen = Scripted(seen), Scripted(seen)
     wanted = _facts(often.run(seen.frames[::STEP], {}, [None] * len(seen.frames[::STEP])))
     rng = np.random.default_rng(len(seen.relations))
-    looks = [_look(f, labels, rng) for f, labels in zip(seen.frames, seen.labels, strict=True)]
+    looks = [
+        _look(f, labels, rng, config) for f, labels in zip(seen.frames, seen.labels, strict=True)
+    ]
     told, labels = Told(), []
     for start in range(0, len(looks), CLIP):
         rows, told = keyframes(looks[start : start + CLIP], told, config)
@@ -168,8 +170,10 @@ def outcome(seen: Seen, config: KeyframeConfig | None = None) -> dict[str, float
     return out | {"share": both / max(1, sum(len(facts) for facts in wanted.values()))}
 
 
-def _look(frame: Frame, labels: Labels, rng: np.random.Generator) -> Look:
-    return look_at(frame, labels[rng.random(len(labels)) >= MISSED])
+def _look(
+    frame: Frame, labels: Labels, rng: np.random.Generator, config: KeyframeConfig | None
+) -> Look:
+    return look_at(frame, labels[rng.random(len(labels)) >= MISSED], config)
 
 
 def _facts(labels: Sequence[Labels]) -> Mapping[str, set[object]]:
