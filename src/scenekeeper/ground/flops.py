@@ -10,6 +10,7 @@ Florence-2 (Xiao et al. 2024). Deformable sampling, norms and activations are le
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -49,14 +50,12 @@ def attend(queries: float, keys: float, width: float) -> float:
 
 def blocks(n: float, width: int, inner: int, count: int) -> float:
     """Transformer layers over ``n`` tokens that see each other."""
-    return count * (
-        linear(n, width, 4 * width) + attend(n, n, width) + 2 * linear(n, width, inner)
-    )
+    return count * (linear(n, width, 4 * width) + attend(n, n, width) + 2 * linear(n, width, inner))
 
 
 def mlp(n: float, *widths: int) -> float:
     """Dense layers in a row."""
-    return sum(linear(n, a, b) for a, b in zip(widths, widths[1:], strict=False))
+    return sum(linear(n, a, b) for a, b in pairwise(widths))
 
 
 def input_size(folder: Path) -> Mapping[str, int]:
@@ -142,15 +141,13 @@ def grounding_dino(config: Config, size: Mapping[str, int]) -> Flops | None:
         )
         again = linear(queries, d, words)
         decoder = config.get("decoder_layers", 6) * layer
-        return bert + linear(words, wide, d) + encoder + choose + decoder + again
+        return float(bert + linear(words, wide, d) + encoder + choose + decoder + again)
 
     def flops(load: Load) -> float:
         h, w = resized(load, size)
         places = levels(h, w, [8 * 2**k for k in range(scales)])
         neck = sum(linear(n, base * 2 ** (k + 1), d) for k, n in enumerate(places[:3]))
-        neck += sum(
-            linear(n, 9 * (base * 8 if k == 0 else d), d) for k, n in enumerate(places[3:])
-        )
+        neck += sum(linear(n, 9 * (base * 8 if k == 0 else d), d) for k, n in enumerate(places[3:]))
         asked = shared_out(load.phrases, (limit - 2) // PIECES)
         told = sum(prompt(sum(places), 2 + PIECES * phrases) for phrases in asked)
         return swin(h, w, backbone) + neck + told
@@ -188,7 +185,7 @@ def omdet_turbo(config: Config, size: Mapping[str, int]) -> Flops | None:
     queries, depth = config.get("num_queries", 900), config.get("decoder_num_layers", 6)
     samples = len(channels) * config.get("decoder_num_heads", 8)
     samples *= config.get("decoder_num_points", 4)
-    wide, task_inner = config.get("class_embed_dim", 512), config.get("task_encoder_hidden_dim", 1024)
+    wide, inside = config.get("class_embed_dim", 512), config.get("task_encoder_hidden_dim", 1024)
 
     def csp(n: float) -> float:
         ends = linear(n, hidden, d) if hidden != d else 0.0
@@ -206,7 +203,7 @@ def omdet_turbo(config: Config, size: Mapping[str, int]) -> Flops | None:
         n = sum(places)
         start = linear(n, d, e) + linear(n, e, e) + mlp(n, e, e, e, 4)
         start += linear(names, wide, e) * (1 + depth) + linear(n, e, names)
-        start += mlp(task, wide, task_inner, wide) + linear(task, wide, e)
+        start += mlp(task, wide, inside, wide) + linear(task, wide, e)
         layer = (
             linear(queries + task, e, 4 * e)
             + attend(queries + task, queries + task, e)
@@ -215,7 +212,7 @@ def omdet_turbo(config: Config, size: Mapping[str, int]) -> Flops | None:
             + mlp(queries, 4, 2 * e, e)
             + mlp(queries, e, e, e, 4)
         )
-        return start + depth * layer + linear(queries, e, names)
+        return float(start + depth * layer + linear(queries, e, names))
 
     def flops(load: Load) -> float:
         h, w = resized(load, size or {"height": 640, "width": 640})
@@ -249,7 +246,7 @@ def florence2(config: Config, size: Mapping[str, int]) -> Flops:
         # Each token sees those before it, half of all on average.
         own = linear(say, d, 4 * d) + attend(say, (say + 1) / 2, d)
         decoder = deep * (own + cross + 2 * linear(say, d, fine)) + linear(say, d, words)
-        return total + (load.phrases + 1) * (encoder + decoder)
+        return float(total + (load.phrases + 1) * (encoder + decoder))
 
     return flops
 
