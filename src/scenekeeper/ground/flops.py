@@ -141,7 +141,7 @@ def grounding_dino(config: Config, size: Mapping[str, int]) -> Flops | None:
         )
         again = linear(queries, d, words)
         decoder = config.get("decoder_layers", 6) * layer
-        return bert + linear(words, wide, d) + encoder + choose + decoder + again
+        return float(bert + linear(words, wide, d) + encoder + choose + decoder + again)
 
     def flops(load: Load) -> float:
         h, w = resized(load, size)
@@ -185,10 +185,7 @@ def omdet_turbo(config: Config, size: Mapping[str, int]) -> Flops | None:
     queries, depth = config.get("num_queries", 900), config.get("decoder_num_layers", 6)
     samples = len(channels) * config.get("decoder_num_heads", 8)
     samples *= config.get("decoder_num_points", 4)
-    wide, task_inner = (
-        config.get("class_embed_dim", 512),
-        config.get("task_encoder_hidden_dim", 1024),
-    )
+    wide, inside = config.get("class_embed_dim", 512), config.get("task_encoder_hidden_dim", 1024)
 
     def csp(n: float) -> float:
         ends = linear(n, hidden, d) if hidden != d else 0.0
@@ -206,7 +203,7 @@ def omdet_turbo(config: Config, size: Mapping[str, int]) -> Flops | None:
         n = sum(places)
         start = linear(n, d, e) + linear(n, e, e) + mlp(n, e, e, e, 4)
         start += linear(names, wide, e) * (1 + depth) + linear(n, e, names)
-        start += mlp(task, wide, task_inner, wide) + linear(task, wide, e)
+        start += mlp(task, wide, inside, wide) + linear(task, wide, e)
         layer = (
             linear(queries + task, e, 4 * e)
             + attend(queries + task, queries + task, e)
@@ -215,7 +212,7 @@ def omdet_turbo(config: Config, size: Mapping[str, int]) -> Flops | None:
             + mlp(queries, 4, 2 * e, e)
             + mlp(queries, e, e, e, 4)
         )
-        return start + depth * layer + linear(queries, e, names)
+        return float(start + depth * layer + linear(queries, e, names))
 
     def flops(load: Load) -> float:
         h, w = resized(load, size or {"height": 640, "width": 640})
@@ -249,7 +246,7 @@ def florence2(config: Config, size: Mapping[str, int]) -> Flops:
         # Each token sees those before it, half of all on average.
         own = linear(say, d, 4 * d) + attend(say, (say + 1) / 2, d)
         decoder = deep * (own + cross + 2 * linear(say, d, fine)) + linear(say, d, words)
-        return total + (load.phrases + 1) * (encoder + decoder)
+        return float(total + (load.phrases + 1) * (encoder + decoder))
 
     return flops
 

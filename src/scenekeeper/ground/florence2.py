@@ -1,8 +1,8 @@
 """Florence-2: a small language model that looks. Boxes, a caption, and what each thing looks like.
 
 Every phrase is asked for by itself, so that no two mix; without phrases it names what it sees. A
-frame that comes with boxes is described instead: each box in words. A picture is looked at once,
-however much is asked about it. A box's score is how likely its words and its place were, token by
+frame whose things are known is described instead, thing by thing. A picture is looked at once, how
+much ever is asked about it. A box's score is how likely its words and its place were, token by
 token (geometric mean), among the tokens that the checkpoint's own rules of generation allow.
 """
 
@@ -18,24 +18,23 @@ import numpy as np
 from scenekeeper.errors import ModelError
 from scenekeeper.ground import flops
 from scenekeeper.ground.candidates import CandidateConfig, Prompts, candidates
-from scenekeeper.ground.detecting import by_size
 from scenekeeper.ground.locations import BINS, Located, Marks, Token, marks_of, read_boxes
+from scenekeeper.ground.prompting import by_size
 from scenekeeper.ground.tensors import prepare
 from scenekeeper.models.base import Card, Words
 from scenekeeper.models.checkpoint import (
     expect_type,
     find_checkpoint,
-    licence_of,
     load_part,
     load_weights,
     revision_of,
 )
 from scenekeeper.models.device import Device, in_batches
+from scenekeeper.models.known import licence_of
 from scenekeeper.models.once import Once
 from scenekeeper.models.source import Source
 from scenekeeper.schema import Frame, Labels
 
-OWNERS = {"florence-community": "MIT", "microsoft": "MIT"}
 BATCH = 8
 ROWS = 32
 """Questions answered at once."""
@@ -107,7 +106,7 @@ def load(source: Source, device: Device) -> Florence2:
     card = Card(
         str(source),
         revision_of(folder),
-        licence_of(source, OWNERS),
+        licence_of(str(source)),
         frozenset({"boxes", "caption", "object_captions"}),
         max_batch=BATCH,
         settings={"version": 1, **asdict(asked)},
@@ -133,13 +132,13 @@ class Florence2:
     def run(
         self, frames: Sequence[Frame], vocabulary: Words, prior: Sequence[Labels | None]
     ) -> list[Labels]:
-        """Boxes and a caption of each frame; of one with boxes in ``prior``, these in words."""
+        """Boxes and a caption of each frame; where ``prior`` has its boxes, these in words."""
         if not frames:
             return []
         network = self.network()
         views = network.look(frames, self.card.max_batch)
         captions = self._captions(network, views)
-        known = {i: p for i, p in enumerate(prior) if p is not None and len(p)}
+        known = {i: p for i, p in enumerate(prior) if p is not None}
         found = self._found(network, views, frames, vocabulary, known)
         told = self._told(network, views, known)
         return [

@@ -9,42 +9,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from scenekeeper.ground import flops
 from scenekeeper.ground.candidates import CandidateConfig
-from scenekeeper.ground.detecting import Seen, detect
+from scenekeeper.ground.prompting import Picture, Prompted, Seen
 from scenekeeper.ground.spans import Marks, Prompt, prompts_within
 from scenekeeper.ground.tensors import corners, in_float32, prepare, probability, seen
-from scenekeeper.models.base import Card, Words
+from scenekeeper.models.base import Card
 from scenekeeper.models.checkpoint import (
     expect_type,
     find_checkpoint,
-    licence_of,
     load_part,
     load_weights,
     revision_of,
 )
 from scenekeeper.models.device import Device
+from scenekeeper.models.known import licence_of
 from scenekeeper.models.once import Once
 from scenekeeper.models.source import Source
-from scenekeeper.schema import Frame, Labels
 
-OWNERS = {
-    "IDEA-Research": "Apache-2.0",
-    "openmmlab-community": "Apache-2.0",
-    "iSEE-Laboratory": "Apache-2.0",
-}
 BATCH = 8
 
 
-def load(source: Source, device: Device) -> GroundingDino:
+def load(source: Source, device: Device) -> Prompted:
     """The model of a name; its weights are read when it first looks.
 
     Raises:
@@ -56,38 +47,13 @@ def load(source: Source, device: Device) -> GroundingDino:
     card = Card(
         str(source),
         revision_of(folder),
-        licence_of(source, OWNERS),
+        licence_of(str(source)),
         frozenset({"boxes"}),
         max_batch=BATCH,
         settings={"version": 1, **asdict(keep)},
         flops=flops.grounding_dino(config, flops.input_size(folder)),
     )
-    return GroundingDino(card, keep, Once(lambda: Network(folder, device, keep.min_score)))
-
-
-@dataclass(frozen=True, eq=False)
-class GroundingDino:
-    """A grounder.
-
-    Attributes:
-        card: who it is.
-        keep: which boxes are kept.
-        network: its weights, once they are needed.
-    """
-
-    card: Card
-    keep: CandidateConfig
-    network: Once[Network]
-
-    def run(
-        self, frames: Sequence[Frame], vocabulary: Words, prior: Sequence[Labels | None]
-    ) -> list[Labels]:
-        """Boxes of each frame, with the score of every phrase."""
-
-        def look(pictures: Sequence[NDArray[np.uint8]], texts: Sequence[str]) -> list[Seen]:
-            return self.network().look(pictures, texts)
-
-        return detect(look, frames, vocabulary, self.card.max_batch, self.keep)
+    return Prompted(card, keep, Once(lambda: Network(folder, device, keep.min_score)))
 
 
 class Network:
@@ -110,7 +76,7 @@ class Network:
         heads = [*self.model.bbox_embed, *inner.decoder.bbox_embed, *self.model.class_embed]
         in_float32([*heads, inner.encoder_output_bbox_embed], device)
 
-    def look(self, pictures: Sequence[NDArray[np.uint8]], texts: Sequence[str]) -> list[Seen]:
+    def look(self, pictures: Sequence[Picture], texts: Sequence[str]) -> list[Seen]:
         """What it sees in pictures of one size."""
         import torch
 

@@ -8,39 +8,34 @@ score is how alike a box and the phrase are, by itself; phrases in one task shar
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from scenekeeper.ground import flops
 from scenekeeper.ground.candidates import CandidateConfig
-from scenekeeper.ground.detecting import Seen, detect
+from scenekeeper.ground.prompting import Picture, Prompted, Seen
 from scenekeeper.ground.tensors import Embedded, corners, prepare, probability, seen
-from scenekeeper.models.base import Card, Words
+from scenekeeper.models.base import Card
 from scenekeeper.models.checkpoint import (
     expect_type,
     find_checkpoint,
-    licence_of,
     load_part,
     load_weights,
     revision_of,
 )
 from scenekeeper.models.device import Device
+from scenekeeper.models.known import licence_of
 from scenekeeper.models.once import Once
 from scenekeeper.models.source import Source
-from scenekeeper.schema import Frame, Labels
 
-OWNERS = {"omlab": "Apache-2.0"}
 BATCH = 16
 PLACES = 77
 """Tokens its text tower reads: those of CLIP."""
 
 
-def load(source: Source, device: Device) -> OmDetTurbo:
+def load(source: Source, device: Device) -> Prompted:
     """The model of a name; its weights are read when it first looks.
 
     Raises:
@@ -52,38 +47,13 @@ def load(source: Source, device: Device) -> OmDetTurbo:
     card = Card(
         str(source),
         revision_of(folder),
-        licence_of(source, OWNERS),
+        licence_of(str(source)),
         frozenset({"boxes"}),
         max_batch=BATCH,
         settings={"version": 1, **asdict(keep)},
         flops=flops.omdet_turbo(config, flops.input_size(folder)),
     )
-    return OmDetTurbo(card, keep, Once(lambda: Network(folder, device, keep.min_score)))
-
-
-@dataclass(frozen=True, eq=False)
-class OmDetTurbo:
-    """A grounder.
-
-    Attributes:
-        card: who it is.
-        keep: which boxes are kept.
-        network: its weights, once they are needed.
-    """
-
-    card: Card
-    keep: CandidateConfig
-    network: Once[Network]
-
-    def run(
-        self, frames: Sequence[Frame], vocabulary: Words, prior: Sequence[Labels | None]
-    ) -> list[Labels]:
-        """Boxes of each frame, with the score of every phrase."""
-
-        def look(pictures: Sequence[NDArray[np.uint8]], texts: Sequence[str]) -> list[Seen]:
-            return self.network().look(pictures, texts)
-
-        return detect(look, frames, vocabulary, self.card.max_batch, self.keep)
+    return Prompted(card, keep, Once(lambda: Network(folder, device, keep.min_score)))
 
 
 class Network:
@@ -105,7 +75,7 @@ class Network:
         self.tasks = Embedded(self.embed_tasks)
         self.parts = lru_cache(4)(self._parts)  # a clip asks for the same words over and over
 
-    def look(self, pictures: Sequence[NDArray[np.uint8]], texts: Sequence[str]) -> list[Seen]:
+    def look(self, pictures: Sequence[Picture], texts: Sequence[str]) -> list[Seen]:
         """What it sees in pictures of one size."""
         import torch
 

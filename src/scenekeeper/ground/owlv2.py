@@ -7,39 +7,34 @@ much a box looks like a thing at all comes with it, as the signal ``objectness``
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from scenekeeper.ground import flops
 from scenekeeper.ground.candidates import CandidateConfig
-from scenekeeper.ground.detecting import Seen, detect
+from scenekeeper.ground.prompting import Picture, Prompted, Seen
 from scenekeeper.ground.tensors import Embedded, corners, prepare, probability, seen
-from scenekeeper.models.base import Card, Words
+from scenekeeper.models.base import Card
 from scenekeeper.models.checkpoint import (
     expect_type,
     find_checkpoint,
-    licence_of,
     load_part,
     load_weights,
     revision_of,
 )
 from scenekeeper.models.device import Device
+from scenekeeper.models.known import licence_of
 from scenekeeper.models.once import Once
 from scenekeeper.models.source import Source
-from scenekeeper.schema import Frame, Labels
 
-OWNERS = {"google": "Apache-2.0"}
 BATCH = 16
 
 KEEP = CandidateConfig(min_score=0.05)
 """Its scores are lower than other grounders': its authors find boxes from 0.1 on."""
 
 
-def load(source: Source, device: Device) -> Owlv2:
+def load(source: Source, device: Device) -> Prompted:
     """The model of a name; its weights are read when it first looks.
 
     Raises:
@@ -50,38 +45,13 @@ def load(source: Source, device: Device) -> Owlv2:
     card = Card(
         str(source),
         revision_of(folder),
-        licence_of(source, OWNERS),
+        licence_of(str(source)),
         frozenset({"boxes"}),
         max_batch=BATCH,
         settings={"version": 1, **asdict(KEEP)},
         flops=flops.owlv2(config),
     )
-    return Owlv2(card, KEEP, Once(lambda: Network(folder, device, KEEP.min_score)))
-
-
-@dataclass(frozen=True, eq=False)
-class Owlv2:
-    """A grounder.
-
-    Attributes:
-        card: who it is.
-        keep: which boxes are kept.
-        network: its weights, once they are needed.
-    """
-
-    card: Card
-    keep: CandidateConfig
-    network: Once[Network]
-
-    def run(
-        self, frames: Sequence[Frame], vocabulary: Words, prior: Sequence[Labels | None]
-    ) -> list[Labels]:
-        """Boxes of each frame, with the score of every phrase."""
-
-        def look(pictures: Sequence[NDArray[np.uint8]], texts: Sequence[str]) -> list[Seen]:
-            return self.network().look(pictures, texts)
-
-        return detect(look, frames, vocabulary, self.card.max_batch, self.keep)
+    return Prompted(card, KEEP, Once(lambda: Network(folder, device, KEEP.min_score)))
 
 
 class Network:
@@ -101,7 +71,7 @@ class Network:
         self.min_score = min_score
         self.embedded = Embedded(self.embed)
 
-    def look(self, pictures: Sequence[NDArray[np.uint8]], texts: Sequence[str]) -> list[Seen]:
+    def look(self, pictures: Sequence[Picture], texts: Sequence[str]) -> list[Seen]:
         """What it sees in pictures of one size."""
         import torch
 

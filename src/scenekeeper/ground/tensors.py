@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenekeeper.ground.detecting import Seen
+from scenekeeper.ground.prompting import Seen
 from scenekeeper.models.device import Device
 
 AT_ONCE = 256

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -128,16 +127,6 @@ def revision_of(folder: Path) -> str:
                 stream.seek(max(EDGE, size - EDGE))
                 digest.update(stream.read(EDGE))
     return digest.hexdigest()[:12]
-
-
-def licence_of(source: Source, owners: Mapping[str, str]) -> str:
-    """Licence of a checkpoint by who published it; empty where that is not known.
-
-    Args:
-        source: as the user named it; a folder says nothing of who published what is in it.
-        owners: of repositories, and the licence they published this family under.
-    """
-    return owners.get(source.where.partition("/")[0], "")
 
 
 def load_part(auto: Any, folder: Path) -> Any:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenekeeper.ground.candidates import CandidateConfig, Prompts, candidates
-from scenekeeper.models.base import Words
+from scenekeeper.models.base import Card, Words
 from scenekeeper.models.device import in_batches
+from scenekeeper.models.once import Once
 from scenekeeper.schema import Frame, Labels
 
 Picture = NDArray[np.uint8]
@@ -38,6 +40,39 @@ class Seen:
 
 Look = Callable[[Sequence[Picture], Sequence[str]], Sequence[Seen]]
 """A detector at work: pictures of one size and T prompts in, what it sees in each out."""
+
+
+class Network(Protocol):
+    """A detector's weights."""
+
+    def look(self, pictures: Sequence[Picture], texts: Sequence[str]) -> Sequence[Seen]:
+        """What it sees in pictures of one size, prompt by prompt."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Prompted:
+    """A grounder that is told what to look for.
+
+    Attributes:
+        card: who it is.
+        keep: which boxes are kept.
+        network: its weights, once they are needed.
+    """
+
+    card: Card
+    keep: CandidateConfig
+    network: Once[Network]
+
+    def run(
+        self, frames: Sequence[Frame], vocabulary: Words, prior: Sequence[Labels | None]
+    ) -> list[Labels]:
+        """Boxes of each frame, with the score of every phrase."""
+
+        def look(pictures: Sequence[Picture], texts: Sequence[str]) -> Sequence[Seen]:
+            return self.network().look(pictures, texts)
+
+        return detect(look, frames, vocabulary, self.card.max_batch, self.keep)
 
 
 def detect(
