@@ -102,6 +102,20 @@ def test_votes_are_those_of_dictionaries(history: list[Any], asked: list[Any]) -
     assert all(whole[o] <= votes.size[o] <= parts[o] for o in parts)
 
 
+@pytest.mark.parametrize("n", [table.LOOKED, 2 * table.LOOKED, 20 * table.LOOKED + 7])
+def test_of_many_cells_the_share_on_an_object_is_known_to_a_few_percent(n: int) -> None:
+    rng, votes = np.random.default_rng(n), Votes()
+    votes.born(2)
+    all_cells = keys(3 * np.stack(np.unravel_index(rng.permutation(20**3)[:n], (20, 20, 20)), 1))
+    on = np.sort(rng.permutation(n)[: int(0.3 * n)])
+    votes.add(all_cells[on], np.array([0, len(on)]), np.array([1]))
+    det, obj, shared = votes.overlaps(all_cells, np.array([0, n]))
+    assert det.tolist() == [0] and obj.tolist() == [1]
+    assert abs(shared[0] / n - 0.3) < 0.09
+    if n < 2 * table.LOOKED:
+        assert shared[0] == len(on)
+
+
 def test_growing_keeps_every_vote() -> None:
     votes, rng = Votes(room=2), np.random.default_rng(0)
     votes.born(50)
