@@ -52,14 +52,20 @@ def test_the_frame_that_shows_most_is_asked_about() -> None:
 
 
 def test_new_things_are_asked_about_as_they_come() -> None:
-    looks = [look(k, (k // 10,)) for k in range(60)]
-    chosen, _ = keyframes(looks, config=KeyframeConfig(every_s=5))
+    looks = [look(k, range(k // 10 * 4, k // 10 * 4 + 4)) for k in range(60)]
+    chosen, _ = keyframes(looks)
     assert {k // 10 for k in chosen} == set(range(6))
+
+
+def test_one_new_thing_can_wait_but_not_for_ever() -> None:
+    _, told = keyframes([look(0, (1,))])
+    assert keyframes([look(k, (1, 2)) for k in range(1, 20)], told)[0] == []
+    assert len(keyframes([look(k, (1, 2)) for k in range(20, 30)], told)[0]) == 1
 
 
 @pytest.mark.parametrize("clip", [7, 20, 100])
 def test_on_average_no_more_is_asked_than_allowed(clip: int) -> None:
-    looks = [look(k / 2, (k,)) for k in range(100)]
+    looks = [look(k / 2, range(9 * k, 9 * k + 9)) for k in range(100)]
     told, chosen = Told(), []
     for start in range(0, len(looks), clip):
         rows, told = keyframes(looks[start : start + clip], told, KeyframeConfig(every_s=5))
@@ -75,14 +81,14 @@ def test_another_scene_place_or_direction_is_another_view() -> None:
     here = look(0, T_world_camera=np.eye(4))
     _, told = keyframes([here])
     for other in (
-        look(10, T_world_camera=turned),
-        look(10, T_world_camera=moved),
-        look(10, thumbnail=EMPTY + 80),
+        look(30, T_world_camera=turned),
+        look(30, T_world_camera=moved),
+        look(30, thumbnail=EMPTY + 80),
     ):
         assert keyframes([other], told)[0] == [0]
     near = np.eye(4)
     near[0, 3] = 0.3
-    assert keyframes([look(10, T_world_camera=near, thumbnail=EMPTY + 9)], told)[0] == []
+    assert keyframes([look(30, T_world_camera=near, thumbnail=EMPTY + 5)], told)[0] == []
 
 
 def test_things_in_doubt_come_first() -> None:
