@@ -156,11 +156,13 @@ def load_weights(auto: Any, folder: Path, device: str) -> Any:
     Raises:
         ModelError: weights are missing, damaged, or do not fill the model.
     """
+    from safetensors import SafetensorError
+
     try:
         model, told = auto.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, output_loading_info=True
         )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise ModelError(
             f"cannot be loaded ({error})", path=folder, remedy="Fetch the checkpoint again."
         ) from error
