@@ -51,7 +51,7 @@ def check_same(a: Labels, b: Labels, pixels: float = 1e-3) -> None:
 
 
 def scored(labels: Labels, least: float) -> dict[tuple[float, ...], float]:
-    """Score of each pair of a box and a name that reaches ``least``; boxes to a tenth of a pixel."""
+    """Score of each box and name that reaches ``least``; boxes to a tenth of a pixel."""
     return {
         (*(float(round(v, 1)) for v in box), name): score  # type: ignore[dict-item]
         for box, names in zip(labels.box_xyxy.tolist(), labels.names, strict=True)

@@ -144,9 +144,7 @@ def test_it_asks_and_answers_as_the_library_does(model: Any, task: Any, text: st
         if int(i) not in network.marks.silent
     ]
     assert [i for i, _ in answer.tokens] == [i for i, _ in expected] != []
-    np.testing.assert_allclose(
-        [p for _, p in answer.tokens], [p for _, p in expected], atol=1e-4
-    )
+    np.testing.assert_allclose([p for _, p in answer.tokens], [p for _, p in expected], atol=1e-4)
 
 
 @pytest.mark.models
@@ -176,7 +174,7 @@ def test_known_things_are_described_and_not_sought(model: Any) -> None:
     assert told.track is not None and told.track.tolist() == [4, 9]
     np.testing.assert_array_equal(told.box_xyxy, known.box_xyxy)
     assert {"margin", "described"} == told.signals.keys()
-    assert ((0 < told.signals["described"]) & (told.signals["described"] <= 1)).all()
+    assert ((told.signals["described"] > 0) & (told.signals["described"] <= 1)).all()
     assert len(none) == 0 and none.caption
     assert len(found) == 3 and found.text == (None,) * 3
 

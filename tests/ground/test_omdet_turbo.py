@@ -28,7 +28,9 @@ def test_one_task_is_answered_as_the_library_does(network: Any) -> None:
     processor = OmDetTurboProcessor(network.processor, network.tokenizer)
     picture, texts = frame(321, 241), ["red mug", "dish towel", "chair"]
     with torch.inference_mode():
-        told = network.model(**processor(images=picture.rgb.copy(), text=[texts], return_tensors="pt"))
+        told = network.model(
+            **processor(images=picture.rgb.copy(), text=[texts], return_tensors="pt")
+        )
     scores = told.decoder_class_logits[0].sigmoid().numpy()
     x, y, w, h = told.decoder_coord_logits[0].unbind(-1)
     edges = torch.stack((x - w / 2, y - h / 2, x + w / 2, y + h / 2), -1)
