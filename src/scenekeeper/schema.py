@@ -398,6 +398,23 @@ STITCHES = pa.schema(
     ]
 )
 
+GLANCES = pa.schema(
+    [
+        ("session", pa.string()),
+        ("frame_id", pa.int64()),
+        ("t_ns", pa.int64()),
+        ("thumbnail", pa.binary()),
+    ]
+)
+
+KEYFRAMES = pa.schema(
+    [
+        ("session", pa.string()),
+        ("frame_id", pa.int64()),
+        ("t_ns", pa.int64()),
+    ]
+)
+
 STATEMENTS = pa.schema(
     [
         ("session", pa.string()),
@@ -610,6 +627,8 @@ TABLES: Mapping[str, pa.Schema] = {
     "detections": DETECTIONS,
     "masklets": MASKLETS,
     "stitches": STITCHES,
+    "glances": GLANCES,
+    "keyframes": KEYFRAMES,
     "statements": STATEMENTS,
     "object_captions": OBJECT_CAPTIONS,
     "proposals": PROPOSALS,

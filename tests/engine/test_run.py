@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import redirect_stderr
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -191,22 +192,40 @@ def test_progress_for_people_names_the_rate_and_the_bottleneck(made: Dataset) ->
     assert "depth is registered" in told.getvalue()
 
 
-class Blindfold(Measure):
-    """A clip stage that works on tables alone."""
+@dataclass(frozen=True)
+class Picky(Measure):
+    """A clip stage that wants to see some frames only."""
 
-    blind = True
+    picked: tuple[int, ...] = ()
+
+    def wanted(self, clip: Clip, tables: Tables) -> list[int]:
+        return [k for k in self.picked if clip.start <= k < clip.stop]
 
 
-def test_no_frame_is_decoded_for_stages_that_need_none(made: Dataset) -> None:
+def decoded_by(made: Dataset, *stages: Stage) -> list[int]:
+    """Numbers of the frames that were decoded."""
     decoded: list[int] = []
 
     def watched(rows: pa.Table) -> Any:
-        decoded.append(len(rows))
+        decoded.extend(rows["frame_id"].to_pylist())
         return decode(rows)
 
     with engine.no_progress() as silent:
-        report = engine.run(made, "s", (Blindfold(),), watched, silent)
-    assert report.clips_done == 3 and sum(decoded) == 0
+        assert not engine.run(made, "s", stages, watched, silent).failures
+    return decoded
+
+
+def test_only_frames_that_a_stage_wants_are_decoded(made: Dataset) -> None:
+    assert decoded_by(made, Picky(picked=(1, 3, 9))) == [1, 3, 9]
+
+
+def test_no_frame_is_decoded_for_a_stage_that_wants_none(made: Dataset) -> None:
+    assert decoded_by(made, Picky()) == []
+    assert len(made.table("quality")) == 0
+
+
+def test_a_choosy_stage_does_not_keep_frames_from_others(made: Dataset) -> None:
+    assert decoded_by(made, Picky(picked=(1,)), Measure(version=2)) == [1, *range(12)]
 
 
 class Led(Measure):

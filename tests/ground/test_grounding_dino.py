@@ -74,7 +74,7 @@ def test_a_phrase_with_dots_keeps_its_other_tokens(model: Any) -> None:
 
 @pytest.mark.models
 def test_boxes_and_scores_are_those_of_the_library(model: Any) -> None:
-    """The library's own preparation and drawing of boxes; of the scores, its token probabilities."""
+    """The library prepares and draws boxes; of its scores, the probability of each token."""
     import torch
     from transformers import GroundingDinoProcessor
 

@@ -168,7 +168,7 @@ def test_a_slow_server_is_not_waited_for(server: Server) -> None:
 
     server.answers = [sleeps]
     model = replace(grounder(server.address), patience=Patience(timeout_s=0.2, tries=1))
-    with pytest.raises(ModelError, match="does not answer .*timed out"):
+    with pytest.raises(ModelError, match=r"does not answer .*timed out"):
         model.run([frame()], WORDS, [None])
     done.set()
 

@@ -25,7 +25,7 @@ class Fixed:
 
     scores: Sequence[float]
     asked: list[Any] = field(default_factory=list)
-    card: Card = Card("fixed", "1", "", frozenset({"boxes"}))
+    card: Card = field(default_factory=lambda: Card("fixed", "1", "", frozenset({"boxes"})))
 
     def run(
         self,

@@ -58,7 +58,7 @@ def test_what_is_not_there_is_said_so(where: str, problem: str, remedy: str) -> 
 
 
 def test_a_folder_without_configuration_is_no_checkpoint(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="no config.json"):
+    with pytest.raises(ModelError, match=r"no config\.json"):
         find_checkpoint(Source("owlv2", str(tmp_path)))
 
 

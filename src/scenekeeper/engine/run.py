@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from scenekeeper.engine.memory import give_back, hold_little
 from scenekeeper.engine.pipeline import Busy, ClipWork, Outcome, run_clips
 from scenekeeper.engine.progress import Progress
-from scenekeeper.engine.stage import Blind, ClipStage, Leading, SessionStage, Stage, Tables
+from scenekeeper.engine.stage import Choosy, ClipStage, Leading, SessionStage, Stage, Tables
 from scenekeeper.errors import ScenekeeperError
 from scenekeeper.schema import Clip, Frame
 from scenekeeper.store import Dataset, Ledger, fingerprint
@@ -102,8 +102,9 @@ def _passes(stages: Sequence[Stage]) -> Iterator[SessionStage | list[ClipStage]]
     group: list[ClipStage] = []
     for stage in stages:
         made = {table for other in group for table in other.writes}
-        apart = isinstance(stage, SessionStage) or made & set(stage.reads)
-        if group and (apart or _blind(stage) != _blind(group[0])):
+        apart: object = isinstance(stage, SessionStage) or made & set(stage.reads)
+        apart = apart or any(isinstance(s, Choosy) for s in (stage, *group))
+        if group and apart:
             yield group
             group = []
         if isinstance(stage, SessionStage):
@@ -112,10 +113,6 @@ def _passes(stages: Sequence[Stage]) -> Iterator[SessionStage | list[ClipStage]]
             group.append(stage)
     if group:
         yield group
-
-
-def _blind(stage: Stage) -> bool:
-    return isinstance(stage, Blind) and stage.blind
 
 
 class _Session:
@@ -254,15 +251,16 @@ class _Session:
     def _clip_work(self, group: list[ClipStage], tables: list[Tables], clip: Clip) -> ClipWork:
         opened = list(zip(group, tables, strict=True))
         leads = [stage.lead if isinstance(stage, Leading) else 0 for stage in group]
-        start = clip.start if _blind(group[0]) else max(0, clip.start - max(leads))
-        stop = start if _blind(group[0]) else clip.stop
-        rows = self._frames.slice(start, stop - start)
-        return ClipWork(
-            clip,
-            lambda: [s.open(clip, t) for s, t in opened],
-            lambda: self._decode(rows),
-            leads,
-        )
+
+        def frames() -> Iterator[Frame]:
+            stage = group[0]
+            if isinstance(stage, Choosy):
+                wanted = pa.array(stage.wanted(clip, tables[0]), pa.int64())
+                return self._decode(self._frames.take(wanted))
+            start = max(0, clip.start - max(leads))
+            return self._decode(self._frames.slice(start, clip.stop - start))
+
+        return ClipWork(clip, lambda: [s.open(clip, t) for s, t in opened], frames, leads)
 
     def _has(self, group: list[ClipStage], runs: list[str], clip: Clip) -> bool:
         return all(

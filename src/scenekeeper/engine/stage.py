@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -120,12 +120,11 @@ class Leading(Protocol):
 
 
 @runtime_checkable
-class Blind(Protocol):
-    """A clip stage that works on tables alone; no frame is decoded for it."""
+class Choosy(Protocol):
+    """A clip stage that wants to see some frames only, or none; it has a pass of its own."""
 
-    @property
-    def blind(self) -> bool:
-        """Whether it is one."""
+    def wanted(self, clip: Clip, tables: Tables) -> Sequence[int]:
+        """Frames of a clip that are decoded for it, ascending."""
         ...
 
 

@@ -145,22 +145,29 @@ def load_part(auto: Any, folder: Path) -> Any:
         ) from error
 
 
-def load_weights(auto: Any, folder: Path, device: str) -> Any:
+def load_weights(auto: Any, folder: Path, device: str, half: bool = False) -> Any:
     """A model of transformers in float32, for inference: ``auto.from_pretrained`` made safe.
 
     Args:
         auto: class with ``from_pretrained``.
         folder: of the checkpoint.
         device: where its weights go.
+        half: in bfloat16 instead, for language models, which are trained in it.
 
     Raises:
         ModelError: weights are missing, damaged, or do not fill the model.
     """
     from safetensors import SafetensorError
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # the engine shows how far things are
     try:
         model, told = auto.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+            dtype="bfloat16" if half else "float32",
         )
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise ModelError(
@@ -172,4 +179,4 @@ def load_weights(auto: Any, folder: Path, device: str) -> Any:
             path=folder,
             remedy="Name a checkpoint that was made for this family.",
         )
-    return model.float().eval().requires_grad_(False).to(device)
+    return (model if half else model.float()).eval().requires_grad_(False).to(device)

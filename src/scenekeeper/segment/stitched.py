@@ -61,8 +61,8 @@ class Stitch:
 
     def reduce(self, tables: SessionTables, run: str) -> Mapping[str, pa.Table]:
         """Join the tracks of clips, one clip in memory at a time, and name them."""
-        stitcher, rows = Stitcher(self.config), []
-        votes: dict[int, Counter[str]] = defaultdict(Counter)
+        stitcher, rows = Stitcher(self.config), list[dict[str, Any]]()
+        votes: dict[int, dict[str, float]] = defaultdict(lambda: defaultdict(float))
         seen: Counter[int] = Counter()
         for clip in tables.clips:
             frames = {
@@ -81,7 +81,10 @@ class Stitch:
 
 
 def _vote(
-    frame: Labels, track_of: Mapping[int, int], votes: dict[int, Counter[str]], seen: Counter[int]
+    frame: Labels,
+    track_of: Mapping[int, int],
+    votes: Mapping[int, dict[str, float]],
+    seen: Counter[int],
 ) -> None:
     """Count what a frame calls its tracks, by the scores of all names that it gives them."""
     assert frame.track is not None
@@ -93,9 +96,9 @@ def _vote(
             votes[track_of[own]][phrase] += float(score)
 
 
-def _name(votes: Counter[str], frames: int) -> dict[str, Any]:
+def _name(votes: Mapping[str, float], frames: int) -> dict[str, Any]:
     """Name of a track: what its frames together score highest; its score is their mean."""
-    ranked = votes.most_common()
+    ranked = sorted(votes.items(), key=lambda vote: (-vote[1], vote[0]))
     if not ranked:
         return {"phrase": UNNAMED, "score": 0.0, "names": []}
     names = [(phrase, total / frames) for phrase, total in ranked]
@@ -111,7 +114,6 @@ class Number:
     """
 
     small_side: int = 20
-    blind: bool = True
     name: str = "number"
     reads: tuple[str, ...] = ("masklets", "stitches")
     writes: tuple[str, ...] = ("instances",)
@@ -119,6 +121,10 @@ class Number:
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
         return {"version": 1, "small_side": self.small_side}
+
+    def wanted(self, clip: Clip, tables: SessionTables) -> tuple[int, ...]:
+        """No frame."""
+        return ()
 
     def open(self, clip: Clip, tables: SessionTables) -> NumberJob:
         """Start on a clip."""

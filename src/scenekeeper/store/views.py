@@ -80,7 +80,7 @@ def views_sql(current: Mapping[str, Mapping[str, str]], sessions: list[str], nam
 
 CLIP_TABLES = frozenset(
     {"quality", "surface", "instances", "proposals", "observations", "depths", "reconciled"}
-    | {"detections", "masklets", "statements"}
+    | {"detections", "masklets", "glances", "statements"}
 )
 """Tables stored one segment per clip; the others are one segment per session."""
 
