@@ -129,20 +129,41 @@ def revision_of(folder: Path) -> str:
     return digest.hexdigest()[:12]
 
 
-def load_weights(auto: Any, folder: Path, device: str) -> Any:
+def load_part(auto: Any, folder: Path) -> Any:
+    """A tokenizer or an image processor of transformers.
+
+    Raises:
+        ModelError: its files are missing or damaged.
+    """
+    try:
+        return auto.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # every kind of damage has an error of its own
+        raise ModelError(
+            f"lacks what prepares its input ({error})",
+            path=folder,
+            remedy="Fetch the checkpoint again, with its processor and tokenizer files.",
+        ) from error
+
+
+def load_weights(auto: Any, folder: Path, device: str, half: bool = False) -> Any:
     """A model of transformers in float32, for inference: ``auto.from_pretrained`` made safe.
 
     Args:
         auto: class with ``from_pretrained``.
         folder: of the checkpoint.
         device: where its weights go.
+        half: in bfloat16 instead, for language models, which are trained in it.
 
     Raises:
         ModelError: weights are missing, damaged, or do not fill the model.
     """
     try:
         model, told = auto.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+            dtype="bfloat16" if half else "float32",
         )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise ModelError(
@@ -154,4 +175,4 @@ def load_weights(auto: Any, folder: Path, device: str) -> Any:
             path=folder,
             remedy="Name a checkpoint that was made for this family.",
         )
-    return model.float().eval().requires_grad_(False).to(device)
+    return (model if half else model.float()).eval().requires_grad_(False).to(device)
