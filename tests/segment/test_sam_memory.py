@@ -46,9 +46,18 @@ def eyes(sam: Sam, pixels: Any) -> list[dict[str, Any]]:
     ]
 
 
-def show(session: Any, frame: int, eyes: list[dict[str, Any]]) -> None:
-    session.add_new_frame(eyes[frame]["vision_feats"][0][:1], frame)
+def show(session: Any, frame: int, eyes: list[dict[str, Any]]) -> Any:
+    """Let a session see a frame; what it gets for a picture is not looked at."""
     session.cache.cache_vision_features(frame, eyes[frame])
+    picture = eyes[frame]["vision_feats"][0][:1]
+    session.add_new_frame(picture, frame)
+    return picture
+
+
+def stock(sam: Sam, session: Any, frame: int, eyes: list[dict[str, Any]]) -> Any:
+    """What transformers' own loop says of a frame of a stream."""
+    picture = show(session, frame, eyes)
+    return sam.model(inference_session=session, frame=picture, frame_idx=frame)
 
 
 def prompt(sam: Sam, session: Any, frame: int, boxes: Mapping[int, list[int]]) -> None:
@@ -64,13 +73,11 @@ def prompt(sam: Sam, session: Any, frame: int, boxes: Mapping[int, list[int]]) -
 def test_a_pruned_session_is_the_stock_one_to_the_bit(sam: Sam, eyes: list[Any]) -> None:
     import torch
 
-    session, stock, reach = sam.session(), sam.session(), Reach.of(sam.model)
-    for s in (session, stock):
+    session, whole, reach = sam.session(), sam.session(), Reach.of(sam.model)
+    for s in (session, whole):
         prompt(sam, s, 0, BOXES)
     for k in range(FRAMES):
-        for s in (session, stock):
-            show(s, k, eyes)
-        ours, theirs = (sam.model(inference_session=s, frame_idx=k) for s in (session, stock))
+        ours, theirs = (stock(sam, s, k, eyes) for s in (session, whole))
         assert torch.equal(ours.pred_masks, theirs.pred_masks)
         assert torch.equal(ours.object_score_logits, theirs.object_score_logits)
         prune(session, k, reach)
@@ -95,8 +102,7 @@ def test_all_things_at_once_are_as_each_followed_alone(sam: Sam, eyes: list[Any]
 
     session, alone, apart = sam.session(), {i: sam.session() for i in BOXES | LATER}, []
     for k in range(FRAMES):
-        for one in (session, *alone.values()):
-            show(one, k, eyes)
+        show(session, k, eyes)
         steps = [list(BOXES)] if k <= AT else [[*BOXES, *LATER]]
         new = {0: BOXES, AT: LATER}.get(k, {})
         for i, box in new.items():
@@ -109,7 +115,7 @@ def test_all_things_at_once_are_as_each_followed_alone(sam: Sam, eyes: list[Any]
             with torch.inference_mode():
                 said = step(sam.model, session, k, ids)
             for n, i in enumerate(ids):
-                theirs = sam.model(inference_session=alone[i], frame_idx=k)
+                theirs = stock(sam, alone[i], k, eyes)
                 assert (said.logits[n] - theirs.pred_masks[0]).abs().max() <= 1e-5
                 score = theirs.object_score_logits.flatten()
                 assert (said.objectness[n] - score).abs().max() <= 1e-5

@@ -157,6 +157,8 @@ def load_weights(auto: Any, folder: Path, device: str, half: bool = False) -> An
     Raises:
         ModelError: weights are missing, damaged, or do not fill the model.
     """
+    from safetensors import SafetensorError
+
     try:
         model, told = auto.from_pretrained(
             folder,
@@ -165,7 +167,7 @@ def load_weights(auto: Any, folder: Path, device: str, half: bool = False) -> An
             output_loading_info=True,
             dtype="bfloat16" if half else "float32",
         )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise ModelError(
             f"cannot be loaded ({error})", path=folder, remedy="Fetch the checkpoint again."
         ) from error
