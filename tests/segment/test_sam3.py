@@ -163,7 +163,7 @@ def test_its_memory_does_not_grow(model: sam3.ConceptTracks) -> None:
             assert whole <= 10 and all(set(out) <= set(READ) for out in outs)
             most = max(most, whole)
         assert not any(s.mask_inputs_per_obj.values())
-    assert most >= 9, "or this says little"
+    assert most >= 8, "or this says little"
 
 
 def test_labels_come_late_in_order_and_whole(model: sam3.ConceptTracks) -> None:
