@@ -295,6 +295,8 @@ def _label_session(
     dataset.refresh_views()
     if given_names(dataset) != names:  # somebody named a thing meanwhile
         describe_again(dataset)
+    for note in _owed(dataset, info.name):
+        progress.say(f"{info.name}: {note}")
     return _report(dataset, info, done)
 
 
@@ -384,6 +386,16 @@ def _report(dataset: Dataset, info: SessionInfo, done: engine.Report) -> LabelRe
         done.clips_kept,
         unnamed[0] if unnamed else None,
         done.failures,
-        info.notes,
+        (*info.notes, *_owed(dataset, info.name)),
         told(dataset, info.name),
     )
+
+
+def _owed(dataset: Dataset, session: str) -> tuple[str, ...]:
+    """What describers were asked and have not, or not wholly, answered."""
+    problems = dataset.sql(
+        "SELECT text, count(*) AS n FROM statements WHERE session = ? AND kind = 'problem'"
+        " GROUP BY text ORDER BY text",
+        [session],
+    ).to_pylist()
+    return tuple(f"describing {row['n']} keyframes: {row['text']}" for row in problems)

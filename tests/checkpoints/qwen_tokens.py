@@ -67,7 +67,13 @@ def ids_of(words: Any) -> dict[str, Any]:
 
 
 def save(folder: Path, model: Any, processor: Any, images: Any, words: Any, videos: Any) -> None:
-    """Write model and processor as those of real checkpoints are written."""
+    """Write model and processor as those of real checkpoints are written.
+
+    Larger weights than at random keep the model from saying the same token for ever.
+    """
+    for weights in model.parameters():
+        if weights.ndim > 1:
+            weights.data.mul_(4.0)
     ends = [words.convert_tokens_to_ids(piece) for piece in ("<|im_end|>", "<|endoftext|>")]
     model.generation_config.eos_token_id = ends
     model.generation_config.pad_token_id = ends[1]

@@ -21,6 +21,8 @@ from scenekeeper.describe.pace import Pace
 from scenekeeper.describe.wire import Address
 from scenekeeper.errors import ModelError
 from scenekeeper.models import Ask, Device, Reply, Source
+from scenekeeper.schema import Labels
+from tests.checkpoints.pictures import frame
 from tests.describe.fake_server import Body, FakeServer, Trouble, serving
 
 PICTURE = np.full((64, 96, 3), (200, 30, 30), np.uint8)
@@ -333,3 +335,36 @@ def test_the_pace_never_stops() -> None:
     assert pace.limit == 1
     with pace.turn():
         pass
+
+
+def test_a_frame_is_described_by_a_server_that_lies_about_its_schema() -> None:
+    def answer(body: Body) -> str:
+        assert body["response_format"]["type"] == "json_schema"
+        said = {"caption": "a room", "objects": [{"id": 1, "caption": "a red mug"}, {"id": 9}]}
+        wrong = {"subject": 1, "predicate": "loves", "object": 2}
+        cut = '{"subject": 1, "predicate": "on", "obj'
+        return json.dumps({**said, "relations": [wrong]})[:-2] + ", " + cut
+
+    boxes = np.array([[50, 110, 86, 168], [0, 156, 320, 240]], np.float32)
+    tracks = np.array([7, 8])
+    known = Labels(0, 0, (240, 320), boxes, phrase=("mug", "table"), track=tracks)
+    with serving(FakeServer(answer=answer)) as where:
+        model = load(Source.parse(f"openai:{where}#qwen2.5-vl"), Device())
+        (out,) = model.run([frame()], {"mug": ()}, [known])
+    assert out.text == ("a red mug", None) and out.caption == "a room" and not out.relations
+    np.testing.assert_array_equal(out.signals["truncated"], 1)
+    assert out.signals["text_p"][0] == pytest.approx(0.5) and np.isnan(out.signals["text_p"][1])
+
+
+def test_places_outside_of_the_picture_are_brought_back_or_dropped() -> None:
+    def answer(body: Body) -> str:
+        if "Locate" not in json.dumps(body):
+            return json.dumps({"caption": "a room"})
+        places = [[-40, 0, 154, 9999], [400, 10, 900, 90], [5, 5, 5, 50], ["x", 0, 1, 1]]
+        return json.dumps([{"bbox_2d": place, "label": "mug"} for place in places])
+
+    with serving(FakeServer(answer=answer)) as where:
+        model = load(Source.parse(f"openai:{where}#qwen2.5-vl"), Device())
+        (out,) = model.run([frame()], {"mug": ()}, [None])
+    # Seen as 308 x 252 pixels.
+    np.testing.assert_allclose(out.box_xyxy, [[0, 0, 160, 240]], rtol=1e-6)

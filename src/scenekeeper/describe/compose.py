@@ -1,11 +1,12 @@
 """From what describers said of keyframes to captions of every frame and of every object.
 
-In: statements, and the instances and objects that they are about. A frame between two keyframes
-has the caption of the last one, as long as it shows the same things; else a template's.
+In: statements, and the instances and objects that they are about. A frame has the caption of the
+keyframe nearest in time that shows the same things; where there is none, a template's.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,20 +53,19 @@ def _spread(
     camera: Mapping[int, str],
 ) -> None:
     """Put what was said of keyframes in the place of the template's words."""
-    told = {s["frame_id"]: s for s in said if s["kind"] == "caption"}
-    last: dict[str, dict[str, Any]] = {}
+    told: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for s in said:
+        if s["kind"] == "caption":
+            told[camera[s["frame_id"]]].append(s)
     for row in rows:
-        frame_id = row["frame_id"]
-        view = camera[frame_id]
-        if frame_id in told:
-            last[view] = told[frame_id]
-        key = last.get(view)
-        if key is None:
+        here = shown.get(row["frame_id"])
+        alike = [s for s in told[camera[row["frame_id"]]] if shown.get(s["frame_id"]) == here]
+        if not alike:
             continue
-        same = shown.get(key["frame_id"]) == shown.get(frame_id)
-        if key["frame_id"] == frame_id or same:
-            row |= {"text": key["text"], "source": key["source"]}
-            row["status"] = "auto" if key["frame_id"] == frame_id else "propagated"
+        key = min(alike, key=lambda s: abs(s["t_ns"] - row["t_ns"]))
+        own = key["frame_id"] == row["frame_id"]
+        row |= {"text": key["text"], "source": key["source"]}
+        row["status"] = "auto" if own else "propagated"
 
 
 def _shown(tables: SessionTables) -> dict[int, frozenset[int]]:

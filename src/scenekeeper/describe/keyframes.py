@@ -2,8 +2,8 @@
 
 In: looks at the frames of a clip, and what was told before. Out: the frames to ask about. A frame
 is worth what it adds: things not told of yet or now seen better, pairs of things that are close in
-the picture and may be related, and how far its view is from the frames asked about, by picture,
-place and direction. The most worthwhile frame is taken, then the next with that one in mind
+the picture and may be related, and how far it is from the frames asked about, by picture, place and
+direction. The most worthwhile frame is taken, then the next with that one in mind
 (greedy cover of a submodular value, Nemhauser et al. 1978), as often as time allows. What was told
 goes on to the next clip, so a recording may be streamed.
 """
@@ -33,10 +33,12 @@ class KeyframeConfig:
 
     Attributes:
         every_s: on average at most one frame in so many seconds.
-        least: worth of a frame that is asked about; one thing not told of yet has worth 1.
+        least: worth of a frame that is asked about ``every_s`` after another; one thing not told of
+            yet has worth 1. Less will do the longer nothing was asked, down to 1.
         objects: that are described in a frame; the largest.
         pair: worth of two things not told of together yet.
-        view: worth of a view that has nothing in common with those asked about.
+        scene: worth of a picture that has nothing in common with those asked about.
+        view: worth of a place or direction that has nothing in common with theirs.
         other_scene: mean difference of thumbnails, 0 to 255, from which on the scene is another.
         other_place_m: metres of travel from which on the view is another.
         other_way: radians of turning from which on it is.
@@ -46,9 +48,10 @@ class KeyframeConfig:
     """
 
     every_s: float = 5.0
-    least: float = 1.0
+    least: float = 4.0
     objects: int = 24
     pair: float = 0.5
+    scene: float = 4.0
     view: float = 1.0
     other_scene: float = 60.0
     other_place_m: float = 1.5
@@ -175,8 +178,9 @@ def keyframes(
     chosen: list[int] = []
     while len(chosen) < len(looks) and told.asked < _allowed(told, looks[-1].t_ns, config):
         worths = [_worth(look, told, weights, config) for look in looks]
-        best = int(np.argmax(worths))
-        if best in chosen or worths[best] < config.least:
+        enough = [w >= _least(look, told, config) for look, w in zip(looks, worths, strict=True)]
+        best = int(np.argmax(np.where(enough, worths, -1)))
+        if best in chosen or not enough[best]:
             break
         chosen.append(best)
         told = _with(told, looks[best])
@@ -189,9 +193,17 @@ def _allowed(told: Told, now_ns: int, config: KeyframeConfig) -> int:
     return 1 + int((now_ns - told.since_ns) / 1e9 / config.every_s)
 
 
+def _least(look: Look, told: Told, config: KeyframeConfig) -> float:
+    """What a frame must be worth, by how far in time the nearest one asked about is."""
+    apart = min((abs(look.t_ns - view.t_ns) for view in told.views), default=math.inf) / 1e9
+    return max(1.0, config.least * config.every_s / max(apart, 1e-9))
+
+
 def _worth(look: Look, told: Told, weights: Mapping[int, float], config: KeyframeConfig) -> float:
     """What a frame adds to what was told."""
-    worth = config.view * _novelty(look, told.views, config)
+    scenes = (_other_picture(look, view) / config.other_scene for view in told.views)
+    ways = (_other_view(look, view, config) for view in told.views)
+    worth = config.scene * min((1.0, *scenes)) + config.view * min((1.0, *ways))
     for topic, well in look.topics.items():
         gain = well - told.seen.get(topic, 0.0)
         if gain > 0:
@@ -218,20 +230,19 @@ def _weights(looks: Sequence[Look]) -> dict[int, float]:
     return {t: 1 + max(f, torn.get(t, 0.0)) for t, f in flicker.items()}
 
 
-def _novelty(look: Look, views: Sequence[Look], config: KeyframeConfig) -> float:
-    """How little a view has in common with the nearest of others, 0 to 1."""
-    return min((_apart(look, view, config) for view in views), default=1.0)
+def _other_picture(a: Look, b: Look) -> float:
+    """Mean difference of thumbnails."""
+    return float(np.abs(a.thumbnail - b.thumbnail).mean())
 
 
-def _apart(a: Look, b: Look, config: KeyframeConfig) -> float:
-    """Difference of two views by picture, place and direction, whichever tells them apart most."""
-    parts = [float(np.abs(a.thumbnail - b.thumbnail).mean()) / config.other_scene]
-    if a.T_world_camera is not None and b.T_world_camera is not None:
-        travel = np.linalg.norm(a.T_world_camera[:3, 3] - b.T_world_camera[:3, 3])
-        turn = np.trace(a.T_world_camera[:3, :3].T @ b.T_world_camera[:3, :3])
-        angle = math.acos(float(np.clip((turn - 1) / 2, -1, 1)))
-        parts += [float(travel) / config.other_place_m, angle / config.other_way]
-    return min(1.0, max(parts))
+def _other_view(a: Look, b: Look, config: KeyframeConfig) -> float:
+    """Difference of place or direction, whichever tells two views apart more; 0 = not known."""
+    if a.T_world_camera is None or b.T_world_camera is None:
+        return 0.0
+    travel = float(np.linalg.norm(a.T_world_camera[:3, 3] - b.T_world_camera[:3, 3]))
+    turn = float(np.trace(a.T_world_camera[:3, :3].T @ b.T_world_camera[:3, :3]))
+    angle = math.acos(min(1.0, max(-1.0, (turn - 1) / 2)))
+    return max(travel / config.other_place_m, angle / config.other_way)
 
 
 def _with(told: Told, look: Look) -> Told:

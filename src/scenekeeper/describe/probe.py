@@ -22,7 +22,10 @@ QUESTION = "Name one colour."
 UNLIKELY = "zq-7041"
 """Nothing a model would say unless it is held to."""
 
-ALONE = {"type": "array", "items": {"enum": [UNLIKELY]}, "minItems": 1, "maxItems": 1}
+ITEM = {"type": "string", "enum": [UNLIKELY]}
+ALONE = {"type": "array", "items": ITEM, "minItems": 1, "maxItems": 1}
+"""An array, as boxes come in one: there are servers that take none but objects."""
+
 SIDE = 56
 """Pixels: the smallest picture that every model takes."""
 

@@ -1,6 +1,7 @@
 """What describing a frame costs, in floating-point operations, by a model's configuration alone.
 
-Products of matrices and attention, a multiply-add as two: the vision tower sees each patch, the
+Products of matrices and attention, a multiply-add as two, as ``torch.utils.flop_counter`` counts
+them, so attention to later tokens counts, too. The vision tower sees each patch, the
 language model reads its merged patches and the question, and writes the answer token by token.
 """
 
@@ -12,7 +13,7 @@ from typing import Any
 from scenekeeper.describe.sight import Sight
 from scenekeeper.models import Load
 
-QUESTION = 200
+QUESTION = 150
 """Tokens of the instruction, before what is said of each object."""
 
 PER_OBJECT = (12, 32)
@@ -46,20 +47,25 @@ def _cost(
     weights = layers * width * (2 * heads * side + 2 * kept * side + 3 * inner)
     out = width * text["vocab_size"]
     eye, depth = vision["hidden_size"], vision["depth"]
-    gates = 3 if "fullatt_block_indexes" in vision else 2
-    eye_weights = depth * eye * (4 * eye + gates * vision["intermediate_size"])
-    whole = len(vision["fullatt_block_indexes"]) if gates == 3 else depth
     patch, merge = vision["patch_size"], vision["spatial_merge_size"]
+    # Qwen2.5-VL looks through windows, but in some layers; its layers are gated.
+    windowed = "fullatt_block_indexes" in vision
+    whole = len(vision["fullatt_block_indexes"]) if windowed else depth
+    window = (vision.get("window_size", 112) / patch) ** 2
+    each = eye * (4 * eye + (3 if windowed else 2) * vision["intermediate_size"])
+    taken = 3 * vision.get("temporal_patch_size", 2) * patch**2 * eye
+    mergers = 1 + len(vision.get("deepstack_visual_indexes", ()))
+    merged = eye * merge**2
 
     def cost(load: Load) -> float:
         w, h = sight.size(load.width, load.height)
         patches = w * h / patch**2
         read = patches / merge**2 + QUESTION + PER_OBJECT[0] * load.objects
         written = load.tokens or PER_OBJECT[1] * (load.objects + 2)
-        merged = eye * merge**2
-        tower = 2 * patches * eye_weights + 4 * whole * patches**2 * eye
-        tower += 2 * patches / merge**2 * merged * (merged + width)
-        reading = 2 * weights * read + 2 * layers * heads * side * read**2
+        seen = whole * patches + (depth - whole) * window
+        tower = 2 * patches * (taken + depth * each) + 4 * patches * seen * eye
+        tower += mergers * 2 * patches / merge**2 * merged * (merged + width)
+        reading = 2 * weights * read + 4 * layers * heads * side * read**2
         writing = written * (2 * (weights + out) + 4 * layers * heads * side * read)
         return float(tower + reading + writing)
 

@@ -78,7 +78,7 @@ class Answer:
     Attributes:
         status: of HTTP.
         data: its JSON; ``None`` when it is none.
-        text: as it came, shortened.
+        text: as it came, in one line, shortened.
         wait_s: for how long it wants to be left alone, seconds.
     """
 
@@ -165,9 +165,9 @@ class Wire:
             self._mine.connection = None
             connection.close()
         text = raw[:LARGEST].decode("utf-8", "replace")
-        return Answer(
-            response.status, _json(text), text[:300], _seconds(response.getheader("Retry-After"))
-        )
+        line = "".join(c if c.isprintable() else " " for c in text[:300])
+        wait_s = _seconds(response.getheader("Retry-After"))
+        return Answer(response.status, _json(text), line, wait_s)
 
 
 def _json(text: str) -> Any:

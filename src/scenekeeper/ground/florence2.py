@@ -173,7 +173,8 @@ class Florence2:
         boxes: dict[int, list[tuple[str, Located]]] = {i: [] for i in pictures}
         for question, answer in zip(asked, answers, strict=True):
             for box in network.boxes(answer):
-                boxes[question.picture].append((question.text or box.words, box))
+                text = question.text if prompts.texts else box.words
+                boxes[question.picture].append((text, box))
         return {i: labels_of(frames[i], boxes[i], prompts, self.config.keep) for i in pictures}
 
     def _told(
@@ -309,11 +310,15 @@ class Network:
         """Pictures, each with its question after it: embeddings ``[B, L, D]`` and their mask."""
         import torch
 
-        texts = [f"<s>{self._wording(q)}</s>" for q in questions]
-        words = self.tokenizer(
-            texts, add_special_tokens=False, padding=True, return_tensors="pt"
-        ).to(self.device.name)
         seen = torch.stack(list(views))
+        places = self.model.config.text_config.max_position_embeddings - seen.shape[1]
+        words = self.tokenizer(
+            [self._wording(q) for q in questions],
+            padding=True,
+            truncation=True,
+            max_length=places,
+            return_tensors="pt",
+        ).to(self.device.name)
         embedded = self.model.get_input_embeddings()(words["input_ids"])
         mask = words["attention_mask"]
         every = mask.new_ones(seen.shape[:2])
@@ -321,10 +326,11 @@ class Network:
 
     def _wording(self, question: Question) -> str:
         """The sentence that the model was taught for a task."""
-        if question.text:
-            sentence: str = self.processor.task_prompts_with_input[question.task]
-            return sentence.format(input=question.text)
-        return str(self.processor.task_prompts_without_inputs[question.task])
+        alone = self.processor.task_prompts_without_inputs
+        if question.task in alone:
+            return str(alone[question.task])
+        sentence: str = self.processor.task_prompts_with_input[question.task]
+        return sentence.format(input=question.text)
 
     def _answer(self, ids: Sequence[int], logs: Sequence[float]) -> Answer:
         tokens = [(i, p) for i, p in zip(ids, logs, strict=True) if i not in self.marks.silent]

@@ -196,7 +196,7 @@ class HttpGrounder:
             raise self._odd("its answer is no object")
         try:
             boxes = np.array(answer["boxes"], np.float32).reshape(-1, 4)
-            likely = np.array(answer["scores"], np.float32).reshape(-1)
+            likely = np.array([float(score) for score in answer["scores"]], np.float32)
             labels = [str(label) for label in answer["labels"]]
         except (KeyError, TypeError, ValueError) as error:
             raise self._odd(f"its answer lacks boxes, scores or labels ({error!r})") from error

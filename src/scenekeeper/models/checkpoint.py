@@ -158,7 +158,9 @@ def load_weights(auto: Any, folder: Path, device: str, half: bool = False) -> An
         ModelError: weights are missing, damaged, or do not fill the model.
     """
     from safetensors import SafetensorError
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # the engine shows how far things are
     try:
         model, told = auto.from_pretrained(
             folder,

@@ -57,6 +57,8 @@ def statements_table(session: str, labels: Iterable[tuple[str, Labels]]) -> pa.T
             "source": source,
             "signals": [],
         }
+        if problem := _problem(frame):
+            rows.append({**common, "kind": "problem", "text": problem})
         if frame.caption:
             rows.append({**common, "kind": "caption", "text": frame.caption})
         for k, text in enumerate(frame.text):
@@ -69,6 +71,14 @@ def statements_table(session: str, labels: Iterable[tuple[str, Labels]]) -> pa.T
             said = {"kind": "relation", "subject": r.subject, "predicate": r.predicate}
             rows.append({**common, **said, "object": r.object, "score": r.score})
     return pa.Table.from_pylist(rows, STATEMENTS)
+
+
+def _problem(frame: Labels) -> str | None:
+    """What was wrong with a describer's answer about a frame, by its signals."""
+    for name, problem in (("failed", "no answer"), ("truncated", "the answer was cut off")):
+        if (frame.signals.get(name, np.zeros(0)) == 1).any():
+            return problem
+    return None
 
 
 def labels_of(rows: Sequence[Mapping[str, Any]]) -> Labels:
