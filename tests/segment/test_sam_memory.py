@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from scenekeeper.models.device import Device
@@ -200,7 +199,17 @@ def test_what_is_forgotten_was_never_there(sam: Sam, pixels: Any) -> None:
     assert again.ids == (0, 2) and (again.logits - said.logits).abs().max() <= 1e-5
 
 
-def test_prompted_frames_are_bounded_by_rule() -> None:
+@pytest.mark.parametrize(
+    ("times", "kept", "whole"),
+    [
+        (range(0, 100, 5), [0, *range(65, 100, 5)], [80, 85, 90, 95]),
+        (range(93, 100), [*range(93, 100)], [94, 95, 96, 97, 98, 99]),
+        ([0, 50, 60], [0, 50, 60], [0, 50, 60]),
+    ],
+)
+def test_prompted_frames_are_bounded_by_rule(
+    times: Sequence[int], kept: list[int], whole: list[int]
+) -> None:
     """Its first and the latest; memory of those that are read, the summary of all."""
     from collections import OrderedDict
     from types import SimpleNamespace
@@ -208,7 +217,7 @@ def test_prompted_frames_are_bounded_by_rule() -> None:
     def out() -> dict[str, int]:
         return dict.fromkeys(("maskmem_features", "maskmem_pos_enc", "object_pointer", "x"), 0)
 
-    prompted = {k: out() for k in range(0, 100, 5)}
+    prompted = {k: out() for k in times}
     session = SimpleNamespace(
         processed_frames={99: 0},
         output_dict_per_obj={0: {"cond_frame_outputs": prompted, "non_cond_frame_outputs": {}}},
@@ -218,6 +227,6 @@ def test_prompted_frames_are_bounded_by_rule() -> None:
         _obj_id_to_idx=OrderedDict({7: 0}),
     )
     prune(session, 99, Reach(6, 15, conditioning=4, prompts=8))
-    assert list(prompted) == [0, *range(65, 100, 5)]
-    whole = [k for k, v in prompted.items() if "maskmem_features" in v]
-    assert whole == [80, 85, 90, 95] and np.all(["object_pointer" in v for v in prompted.values()])
+    assert list(prompted) == kept
+    assert [k for k, v in prompted.items() if "maskmem_features" in v] == whole
+    assert all("object_pointer" in v for v in prompted.values())

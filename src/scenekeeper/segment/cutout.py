@@ -90,14 +90,14 @@ def without_overlap(large: Tensor) -> Tensor:
     return owner == every[:, None, None]
 
 
-def stability(logits: Tensor, delta: float = DELTA) -> NDArray[np.float32]:
-    """How little a mask changes with its threshold, ``[N]``.
+def stability(logits: Tensor, delta: float = DELTA) -> Tensor:
+    """How little masks ``[N, ...]`` change with their threshold, ``[N]`` on the device.
 
     Area above ``delta`` over area above ``-delta``; NaN where both are none.
     """
     above = (logits > delta).flatten(1).sum(1).float()
     below = (logits > -delta).flatten(1).sum(1).float()
-    return np.asarray((above / below).cpu().numpy(), np.float32)
+    return above / below
 
 
 def _boxes(bits: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -273,7 +273,7 @@ class Seen:
         signals = {
             "mask_iou": said.iou.cpu().numpy(),
             "objectness": said.objectness[:, 0].float().sigmoid().cpu().numpy(),
-            "stability": stability(said.logits),
+            "stability": stability(said.logits).cpu().numpy(),
         }
         cut = cut_out(without_overlap(enlarge(said.logits, size)))
         return cls(said.ids, said.logits, cut, signals)

@@ -89,7 +89,7 @@ def _with_masks(
     signals = {
         "mask_iou": said.iou.cpu().numpy(),
         "objectness": said.objectness[:, 0].float().sigmoid().cpu().numpy(),
-        "stability": stability(said.logits),
+        "stability": stability(said.logits).cpu().numpy(),
         "detector_iou": np.diagonal(box_iou(cut.box_xyxy, prior.box_xyxy)).astype(np.float32),
     }
     return replace(

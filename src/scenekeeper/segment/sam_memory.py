@@ -90,14 +90,14 @@ def forget(session: Any, ids: Collection[int]) -> None:
 
 def _prune_prompted(stored: dict[int, Any], frame: int, reach: Reach) -> None:
     latest = sorted(stored)
-    for k in latest[1 : len(latest) + 1 - reach.prompts]:
+    for k in latest[1 : max(1, len(latest) + 1 - reach.prompts)]:
         del stored[k]
     if reach.conditioning < 0:
         whole = set(stored)
     else:
         # One that is no longer read as a prompt is read as a frame like any other.
         near = {k for k in stored if k > frame - reach.features}
-        whole = near | set(latest[len(latest) - reach.conditioning :])
+        whole = near | set(latest[max(0, len(latest) - reach.conditioning) :])
     _thin(stored, whole)
 
 
