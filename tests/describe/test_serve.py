@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import importlib.util
 import os
 import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -50,21 +50,23 @@ def served(
     with log.open("wb") as out:
         server = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
     try:
-        _wait(f"http://127.0.0.1:{port}/health", server, log)
+        _wait(port, server, log)
         yield f"http://127.0.0.1:{port}/v1", folder
     finally:
         server.terminate()
         server.wait(20)
 
 
-def _wait(health: str, server: subprocess.Popen[bytes], log: Path) -> None:
+def _wait(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
     for _ in range(10 * START_S):
         try:
-            with urllib.request.urlopen(health, timeout=1):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+            connection.request("GET", "/health")
+            if connection.getresponse().status == 200:
                 return
         except OSError:
             assert server.poll() is None, log.read_text(errors="replace")[-2000:]
-            time.sleep(0.1)
+        time.sleep(0.1)
     pytest.fail(f"no server after {START_S} s: {log.read_text(errors='replace')[-2000:]}")
 
 
