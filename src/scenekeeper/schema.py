@@ -348,6 +348,89 @@ INSTANCES = pa.schema(
     ]
 )
 
+_ODDS = pa.map_(pa.string(), pa.float32())
+
+DETECTIONS = pa.schema(
+    [
+        ("session", pa.string()),
+        ("frame_id", pa.int64()),
+        ("t_ns", pa.int64()),
+        ("detection", pa.int32()),
+        ("box_xyxy", _BOX),
+        ("mask", pa.binary()),
+        ("height", pa.int32()),
+        ("width", pa.int32()),
+        ("phrase", pa.string()),
+        ("score", pa.float32()),
+        ("names", _ODDS),
+        ("signals", _ODDS),
+        ("admitted", pa.bool_()),
+    ]
+)
+
+MASKLETS = pa.schema(
+    [
+        ("session", pa.string()),
+        ("frame_id", pa.int64()),
+        ("t_ns", pa.int64()),
+        ("camera", pa.string()),
+        ("track", pa.int64()),
+        ("box_xyxy", _BOX),
+        ("mask", pa.binary()),
+        ("height", pa.int32()),
+        ("width", pa.int32()),
+        ("phrase", pa.string()),
+        ("score", pa.float32()),
+        ("names", _ODDS),
+        ("signals", _ODDS),
+    ]
+)
+
+STITCHES = pa.schema(
+    [
+        ("session", pa.string()),
+        ("clip", pa.int32()),
+        ("masklet", pa.int64()),
+        ("track", pa.int64()),
+        ("phrase", pa.string()),
+        ("score", pa.float32()),
+        ("names", _ODDS),
+    ]
+)
+
+GLANCES = pa.schema(
+    [
+        ("session", pa.string()),
+        ("frame_id", pa.int64()),
+        ("t_ns", pa.int64()),
+        ("thumbnail", pa.binary()),
+    ]
+)
+
+KEYFRAMES = pa.schema(
+    [
+        ("session", pa.string()),
+        ("frame_id", pa.int64()),
+        ("t_ns", pa.int64()),
+    ]
+)
+
+STATEMENTS = pa.schema(
+    [
+        ("session", pa.string()),
+        ("frame_id", pa.int64()),
+        ("t_ns", pa.int64()),
+        ("kind", pa.string()),
+        ("subject", pa.int64()),
+        ("predicate", pa.string()),
+        ("object", pa.int64()),
+        ("text", pa.string()),
+        ("score", pa.float32()),
+        ("source", pa.string()),
+        ("signals", _ODDS),
+    ]
+)
+
 PROPOSALS = pa.schema(
     [
         ("session", pa.string()),
@@ -486,6 +569,19 @@ RECONCILED = pa.schema(
     ]
 )
 
+OBJECT_CAPTIONS = pa.schema(
+    [
+        ("session", pa.string()),
+        ("object", pa.int64()),
+        ("track", pa.int64()),
+        ("frame_id", pa.int64()),
+        ("text", pa.string()),
+        ("score", pa.float32()),
+        ("source", pa.string()),
+        ("status", pa.string()),
+    ]
+)
+
 CAPTIONS = pa.schema(
     [
         ("session", pa.string()),
@@ -528,6 +624,13 @@ TABLES: Mapping[str, pa.Schema] = {
     "quality": QUALITY,
     "surface": SURFACE,
     "segments": SEGMENTS,
+    "detections": DETECTIONS,
+    "masklets": MASKLETS,
+    "stitches": STITCHES,
+    "glances": GLANCES,
+    "keyframes": KEYFRAMES,
+    "statements": STATEMENTS,
+    "object_captions": OBJECT_CAPTIONS,
     "proposals": PROPOSALS,
     "tracks": TRACKS,
     "observations": OBSERVATIONS,

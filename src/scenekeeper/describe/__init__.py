@@ -1,24 +1,15 @@
 """Stage 3: what a frame shows, in words.
 
-In: frames, instances, objects and relations. Out: captions, a sentence per thing, relations. The
-describer that is always there fills a template from the scene graph and sees no pixels; others ask
-a vision-language model, behind an address or in this process, about a few chosen frames.
+In: frames, instances, objects and relations. Out: a caption per frame and per object, and
+statements about relations. Models look at keyframes (``Tell``); what they do not tell is filled in
+from the scene graph by a template, which says so (``source = 'template'``).
 """
 
 from __future__ import annotations
 
-from scenekeeper.describe.clips import Story, describe_clip
-from scenekeeper.describe.describer import Describer
-from scenekeeper.describe.keyframes import KeyframeConfig
-from scenekeeper.describe.propose_words import propose_words
+from scenekeeper.describe.choose import Choose, Glance
+from scenekeeper.describe.compose import Compose
+from scenekeeper.describe.tell import Tell
 from scenekeeper.describe.template import Describe, caption
 
-__all__ = [
-    "Describe",
-    "Describer",
-    "KeyframeConfig",
-    "Story",
-    "caption",
-    "describe_clip",
-    "propose_words",
-]
+__all__ = ["Choose", "Compose", "Describe", "Glance", "Tell", "caption"]

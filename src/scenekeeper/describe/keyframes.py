@@ -102,13 +102,29 @@ VIEWS = 64
 
 def look_at(frame: Frame, labels: Labels, config: KeyframeConfig | None = None) -> Look:
     """A look at a frame: thumbnail, and what may be told by its labels; untracked ones are not."""
+    small = thumbnail(frame.rgb)
+    return looked_at(frame.t_ns, small, labels, frame.T_world_camera, config or KeyframeConfig())
+
+
+def thumbnail(rgb: NDArray[np.uint8]) -> Float:
+    """A picture made gray and as small as :data:`THUMBNAIL`, ``float32 [h, w]``."""
     from PIL import Image
 
-    config = config or KeyframeConfig()
-    gray = Image.fromarray(np.ascontiguousarray(frame.rgb)).convert("L")
-    small = np.asarray(gray.resize(THUMBNAIL, Image.Resampling.BOX), np.float32)
-    doubts = _doubts(labels)
-    return Look(frame.t_ns, small, topics_of(labels, config), doubts, frame.T_world_camera)
+    gray = Image.fromarray(np.ascontiguousarray(rgb)).convert("L")
+    return np.asarray(gray.resize(THUMBNAIL, Image.Resampling.BOX), np.float32)
+
+
+def looked_at(
+    t_ns: int,
+    small: Float,
+    labels: Labels | None,
+    T_world_camera: NDArray[np.float64] | None,
+    config: KeyframeConfig,
+) -> Look:
+    """A look at a frame of which only a thumbnail is left; ``labels`` are ``None`` for none."""
+    if labels is None:
+        return Look(t_ns, small, {}, {}, T_world_camera)
+    return Look(t_ns, small, topics_of(labels, config), _doubts(labels), T_world_camera)
 
 
 def topics_of(labels: Labels, config: KeyframeConfig) -> dict[Topic, float]:

@@ -129,6 +129,22 @@ def revision_of(folder: Path) -> str:
     return digest.hexdigest()[:12]
 
 
+def load_part(auto: Any, folder: Path) -> Any:
+    """A tokenizer or an image processor of transformers.
+
+    Raises:
+        ModelError: its files are missing or damaged.
+    """
+    try:
+        return auto.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # every kind of damage has an error of its own
+        raise ModelError(
+            f"lacks what prepares its input ({error})",
+            path=folder,
+            remedy="Fetch the checkpoint again, with its processor and tokenizer files.",
+        ) from error
+
+
 def load_weights(auto: Any, folder: Path, device: str, half: bool = False) -> Any:
     """A model of transformers in float32, for inference: ``auto.from_pretrained`` made safe.
 
@@ -142,7 +158,9 @@ def load_weights(auto: Any, folder: Path, device: str, half: bool = False) -> An
         ModelError: weights are missing, damaged, or do not fill the model.
     """
     from safetensors import SafetensorError
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # the engine shows how far things are
     try:
         model, told = auto.from_pretrained(
             folder,

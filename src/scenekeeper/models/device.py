@@ -9,6 +9,9 @@ from typing import Any, TypeVar
 
 from scenekeeper.errors import ModelError
 
+FULL = ("out of memory", "can't allocate memory", "status_alloc_failed")
+"""What devices say when memory runs out: CUDA, HIP and MPS; a CPU; cuBLAS and cuDNN."""
+
 In = TypeVar("In")
 Out = TypeVar("Out")
 
@@ -89,7 +92,7 @@ def in_batches(
 
 
 def _out_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError) or "out of memory" in str(error).lower()
+    return isinstance(error, MemoryError) or any(word in str(error).lower() for word in FULL)
 
 
 def _give_back() -> None:

@@ -1,19 +1,17 @@
 """Camera poses settled against the map while it is built: scan to map, and back to what was told.
 
-In: points of a frame and its recorded pose. Out: the pose that agrees with the map. Registration
-is small_gicp's (Koide 2024, voxelised GICP); without that library recorded poses are taken as they
-are.
+In: points of a frame and its recorded pose. Out: the pose that agrees with the map.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
+
+from scenekeeper.world.gaussians import GaussianMap, Scan
 
 Float = NDArray[np.float64]
 
@@ -49,24 +47,14 @@ layers of them would be in either, as noise has it, and poses would settle at on
 T_MAP_WORLD[:3, :3] = Rotation.from_rotvec([0.4, 0.3, 0.5]).as_matrix()
 
 
-def available() -> bool:
-    """Whether the library that settles poses is installed."""
-    return find_spec("small_gicp") is not None
-
-
 class Settler:
     """The map as a registration target, growing with every frame."""
 
     def __init__(self, config: SettleConfig | None = None) -> None:
-        import small_gicp
-
-        self._gicp: Any = small_gicp
         self._config = config or SettleConfig()
-        self._map: Any = small_gicp.GaussianVoxelMap(self._config.leaf)
-        self._map.set_lru(1 << 30, 1 << 30)  # the place is kept, however long ago it was seen
+        self._map = GaussianMap(self._config.leaf)
         self._told = np.array(self._config.told) ** 2
         self._off: tuple[Float, Float] | None = None
-        self._empty = True
 
     def __call__(self, points: NDArray[np.float32], T_world_camera: Float) -> Float:
         """The settled pose ``[4, 4]`` of one frame, which then is part of the map.
@@ -79,33 +67,20 @@ class Settler:
         c = self._config
         if len(points) < c.least:
             return T_world_camera
-        scan, _ = self._gicp.preprocess_points(
-            np.asarray(points, np.float64),
-            downsampling_resolution=c.spacing,
-            num_neighbors=10,
-            num_threads=1,
-        )
-        if scan.size() < c.least:
+        scan = Scan.of(points, c.spacing)
+        if len(scan) < c.least:
             return T_world_camera
         T = T_world_camera
-        if not self._empty:
+        if len(self._map):
             T = self._settled(scan, T_world_camera)
         self._map.insert(scan, T_MAP_WORLD @ T)
-        self._empty = False
         return T
 
-    def _settled(self, scan: Any, told: Float) -> Float:
+    def _settled(self, scan: Scan, told: Float) -> Float:
         c = self._config
-        found = self._gicp.align(
-            self._map,
-            scan,
-            init_T_target_source=T_MAP_WORLD @ told,
-            max_correspondence_distance=c.reach,
-            num_threads=1,
-            max_iterations=20,
-        )
-        T = T_MAP_WORLD.T @ found.T_target_source
-        if not found.converged or found.num_inliers < c.overlap * scan.size():
+        laid = self._map.lay(scan, T_MAP_WORLD @ told, c.reach)
+        T = T_MAP_WORLD.T @ laid.T
+        if not laid.converged or laid.found < c.overlap * len(scan):
             return told
         shift = told[:3, 3] - T[:3, 3]
         if np.linalg.norm(shift) > c.reach:  # farther than a point looks: that is another place
