@@ -31,6 +31,7 @@ from scenekeeper.describe.salvage import Found, Path, find_json
 from scenekeeper.describe.sight import Sight
 from scenekeeper.models import Ask, Card, Chat, Load, Reply
 from scenekeeper.models.base import Words
+from scenekeeper.models.known import licence_of
 from scenekeeper.schema import NO_ID, UNNAMED, Frame, Labels, Relation
 
 UNTOLD = 0.5
@@ -65,7 +66,7 @@ class Describer:
         return Card(
             self.name,
             self.revision,
-            licence="",
+            licence=licence_of(self.name),
             provides=frozenset({"boxes", "caption", "object_captions", "relations"}),
             max_batch=self.max_batch,
             settings={
