@@ -288,7 +288,7 @@ def test_doctor_finds_this_machine_fit(run: Run) -> None:
     assert all(model["here"] or model["remedy"] for model in found["models"])
     assert {"grounding-dino", "sam2", "sam3", "openai"} <= set(found["families"])
     printed = run("doctor")[1]
-    assert "SAM: commercial use allowed" in printed and "--models fast" in printed
+    assert "LicenseRef-SAM: commercial use allowed" in printed and "--models fast" in printed
 
 
 def test_failed_clips_are_told_with_the_command_that_tries_again(

@@ -140,6 +140,8 @@ def doctor_models() -> list[ModelCheck]:
     checks = []
     for known in known_models():
         repository = known.name.partition(":")[2]
+        if "://" in repository:  # runs on a server, of whose machine we know nothing
+            continue
         here, terms = _is_here(repository), licence(known.licence)
         # Without a GPU weights lie in main memory, and every frame takes seconds.
         fits = known.gpu_gb <= (gpu or memory)

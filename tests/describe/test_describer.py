@@ -25,11 +25,7 @@ BOXES = np.array([[50, 110, 86, 168], [150, 94, 196, 173], [0, 156, 320, 240]], 
 SAID: Mapping[str, Any] = {
     "caption": "A mug and a block\n on a table.",
     "counts": {"mug": 1, "block": 3, "table": 1},
-    "objects": [
-        {"id": 2, "caption": "a blue block"},
-        {"id": 1, "caption": "a red mug"},
-        {"id": 3, "caption": "a brown table"},
-    ],
+    "objects": {"2": "a blue block", "1": "a red mug", "3": "a brown table", "4": "a ghost"},
     "relations": [
         {"subject": 1, "predicate": "on", "object": 3},
         {"subject": 1, "predicate": "left of", "object": 2},
@@ -67,6 +63,13 @@ def test_what_is_known_stays_and_gets_words() -> None:
     np.testing.assert_array_equal(out.signals["truncated"], 0)
     np.testing.assert_array_equal(out.signals["failed"], 0)
     assert "text_p" not in out.signals
+
+
+def test_a_list_of_things_is_understood_too() -> None:
+    listed = [{"id": 3, "caption": "a table"}, {"id": 1, "caption": "a mug"}, {"id": 1}]
+    out = described(spelt({**SAID, "objects": listed}))
+    assert out.text == ("a mug", None, "a table")
+    np.testing.assert_allclose(out.signals["text_p"], [0.5, np.nan, 0.5])
 
 
 def test_probabilities_become_signals_and_scores() -> None:
@@ -124,6 +127,7 @@ def test_a_failed_answer_leaves_labels_without_words_and_says_so(reply: Reply) -
     [
         {"objects": {"id": 1}, "relations": 5, "counts": [1], "caption": 7},
         {"objects": [None, 3, {"id": None}, {"id": 1, "caption": ["x"]}], "caption": ""},
+        {"objects": {"one": "x", "-1": "x", "99": "x", "1": None, "²": "x"}, "caption": []},
         {"counts": {"mug": "many", "block": True}, "caption": " \x00 "},
     ],
 )
@@ -139,7 +143,7 @@ def test_the_largest_things_are_marked_and_asked_about() -> None:
     )
     out = model.run([frame()], WORDS, [known()])[0]
     (ask,) = model.chat.asked
-    assert ask.schema["properties"]["objects"]["maxItems"] == 2
+    assert list(ask.schema["properties"]["objects"]["properties"]) == ["1", "2"]
     assert out.text == (None, "a blue block", None)
     assert "mug: 1 detected" in ask.text and "1: block\n2: table" in ask.text
 
@@ -163,7 +167,7 @@ def test_where_nothing_is_known_boxes_are_found_first() -> None:
         {"bbox_2d": [0, 600, 1300, 1000], "label": "table"},
         {"bbox_2d": [0, 600, 10, 620], "label": "Cup "},
     ]
-    said = {"caption": "a room", "objects": [{"id": 1, "caption": "a red mug"}]}
+    said = {"caption": "a room", "objects": {"1": "a red mug"}}
     model = describer(lambda ask: says(found if is_grounding(ask) else said))
     for prior in (None, known()[:0]):
         out = model.run([frame()], WORDS, [prior])[0]
@@ -205,7 +209,7 @@ def test_boxes_are_found_in_fences_and_objects(wrapped: Any) -> None:
 
 def test_a_cut_off_list_of_boxes_stays_marked() -> None:
     cut = says('[{"bbox_2d": [0, 0, 500, 500], "label": "mug"}, {"bbox_2d": [1', "length")
-    said = says({"caption": "c", "objects": [{"id": 1, "caption": "m"}]})
+    said = says({"caption": "c", "objects": {"1": "m"}})
     out = describer(lambda ask: cut if is_grounding(ask) else said).run([frame()], WORDS, [None])[0]
     assert out.phrase == ("mug",)
     np.testing.assert_array_equal(out.signals["truncated"], 1)

@@ -3,13 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,10 +17,9 @@ from scenekeeper.errors import ModelError
 from scenekeeper.models import Ask, Device, Source
 from scenekeeper.schema import Labels
 from tests.checkpoints.pictures import frame
+from tests.serving import serving
 
 pytestmark = pytest.mark.models
-
-START_S = 120
 
 
 @pytest.fixture(scope="module")
@@ -35,37 +27,9 @@ def served(
     checkpoint: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, str]]:
     """Address and model's name of a server that runs for the tests of this file."""
-    for package in ("fastapi", "uvicorn", "openai", "pydantic"):
-        if importlib.util.find_spec(package) is None:
-            pytest.skip(f"{package} is not here; pip install 'transformers[serving]'")
-    folder = str(checkpoint("qwen2_5_vl"))
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", folder]
-    command += ["--device", "cpu", "--host", "127.0.0.1", "--port", str(port)]
-    home = str(tmp_path_factory.mktemp("hub"))
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": home, "OMP_NUM_THREADS": "1"}
-    log = Path(home) / "log"
-    with log.open("wb") as out:
-        server = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
-    try:
-        _wait(f"http://127.0.0.1:{port}/health", server, log)
-        yield f"http://127.0.0.1:{port}/v1", folder
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def _wait(health: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(10 * START_S):
-        try:
-            with urllib.request.urlopen(health, timeout=1):
-                return
-        except OSError:
-            assert server.poll() is None, log.read_text(errors="replace")[-2000:]
-            time.sleep(0.1)
-    pytest.fail(f"no server after {START_S} s: {log.read_text(errors='replace')[-2000:]}")
+    folder = checkpoint("qwen2_5_vl")
+    with serving(folder, tmp_path_factory.mktemp("hub")) as address:
+        yield address, str(folder)
 
 
 def test_what_it_ignores_is_found_out(served: tuple[str, str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -27,10 +27,11 @@ from scenekeeper.describe.questions import (
     ground_ask,
     prompt_digests,
 )
-from scenekeeper.describe.salvage import Found, find_json
+from scenekeeper.describe.salvage import Found, Path, find_json
 from scenekeeper.describe.sight import Sight
 from scenekeeper.models import Ask, Card, Chat, Load, Reply
 from scenekeeper.models.base import Words
+from scenekeeper.models.known import licence_of
 from scenekeeper.schema import NO_ID, UNNAMED, Frame, Labels, Relation
 
 UNTOLD = 0.5
@@ -65,7 +66,7 @@ class Describer:
         return Card(
             self.name,
             self.revision,
-            licence="",
+            licence=licence_of(self.name),
             provides=frozenset({"boxes", "caption", "object_captions", "relations"}),
             max_batch=self.max_batch,
             settings={
@@ -138,13 +139,11 @@ def _described(frame: Frame, labels: Labels, rows: list[int], reply: Reply) -> L
     failed = reply.finish == "failed" or not said
     text: list[str | None] = [None] * len(labels)
     odds: list[Odds | None] = [None] * len(labels)
-    for k, entry in enumerate(_entries(said, "objects")):
-        row, sentence = _row(entry.get("id"), rows), _clean(entry.get("caption"))
-        if row is not None and text[row] is None and sentence:
-            text[row], odds[row] = (
-                sentence,
-                odds_at(spelling, found.spans, ("objects", k, "caption")),
-            )
+    for mark, sentence, path in _sentences(said):
+        row = _row(mark, rows)
+        if row is not None and text[row] is None:
+            text[row] = _clean(sentence)
+            odds[row] = odds_at(spelling, found.spans, path) if text[row] else None
     cut = not failed and (reply.finish == "length" or not found.whole)
     signals = {
         "count_gap": _count_gap(labels, said.get("counts")),
@@ -194,6 +193,16 @@ def _relations(
         score = odds.p if odds is not None else UNTOLD
         out.setdefault((a, predicate, b), Relation(a, predicate, b, score, "vlm", view))
     return tuple(out.values())
+
+
+def _sentences(said: Mapping[str, Any]) -> Iterator[tuple[Any, Any, Path]]:
+    """Marks, what is said of them, and where; by number, or in a list, as some models like it."""
+    objects = said.get("objects")
+    if isinstance(objects, Mapping):
+        for key, sentence in objects.items():
+            yield int(key) if key.isdecimal() else None, sentence, ("objects", key)
+    for k, entry in enumerate(_entries(said, "objects")):
+        yield entry.get("id"), entry.get("caption"), ("objects", k, "caption")
 
 
 def _entries(said: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:

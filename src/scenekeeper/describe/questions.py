@@ -104,17 +104,17 @@ def describe_ask(
         number = {"type": "integer", "minimum": 0, "maximum": 999}
         wanted["counts"] = _object(dict.fromkeys(counts, number))
     if n:
-        mark = {"type": "integer", "minimum": 1, "maximum": n}
-        said = _object({"id": mark, "caption": _string(bounds.text)})
-        wanted["objects"] = {"type": "array", "items": said, "minItems": n, "maxItems": n}
+        # By number, so that none is left out or said twice, and in few tokens.
+        wanted["objects"] = _object({str(k): _string(bounds.text) for k in range(1, n + 1)})
     if relations:
+        mark = {"type": "integer", "minimum": 1, "maximum": n}
         predicate = {"type": "string", "enum": list(PREDICATES)}
         pair = _object({"subject": mark, "predicate": predicate, "object": mark})
         wanted["relations"] = {"type": "array", "items": pair, "maxItems": relations}
     told = [f"{name}: {count} detected" for name, count in counts.items()]
     told += [f"{k}: {phrase}" for k, phrase in enumerate(phrases, 1)]
     tokens = 48 + bounds.caption // 2 + 16 * len(counts)
-    tokens += n * (20 + bounds.text // 2) + 24 * relations
+    tokens += n * (8 + bounds.text // 2) + 24 * relations
     return Ask((image,), prompt("describe"), "\n".join(told), _object(wanted), tokens)
 
 

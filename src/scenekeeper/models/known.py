@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from scenekeeper.errors import ModelError
 from scenekeeper.models.base import Card
-from scenekeeper.models.source import parse_names
+from scenekeeper.models.source import Source, parse_names
 
 Purpose = Literal["research", "commercial", "military", "weapons"]
 """What labels will be used for, as licences tell uses apart."""
@@ -68,9 +68,21 @@ def licence(name: str) -> Licence | None:
 
 
 def licence_of(name: str) -> str:
-    """Licence id of a checkpoint by its name without revision; empty = not known."""
-    plain = name.partition("@")[0]
-    return next((k.licence for k in known_models() if k.name == plain), "")
+    """Licence id of a checkpoint by its name; empty = not known.
+
+    A checkpoint that is not on the list has the licence under which its owner publishes that
+    family. What lies in a folder says nothing of who made it, but where all of a family is one
+    owner's.
+    """
+    source = Source.parse(name)
+    where = source.part if "://" in source.where else source.where
+    for known in known_models():
+        listed = Source.parse(known.name)
+        # Behind a server or in this process, a chat model is the same checkpoint.
+        if where and where in (listed.where, listed.part):
+            return known.licence
+    owned: dict[str, str] = _data()["owner"].get((where or "").partition("/")[0], {})
+    return owned.get(source.family) or str(_data()["family"].get(source.family, ""))
 
 
 def names_of(models: str | Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ that is unique in the clip; :mod:`scenekeeper.segment.stitched` joins the tracks
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -70,12 +70,13 @@ class Follow:
                 rows |= by_frame(tables.of_clip("detections", other))
         admitted = {k: [r for r in of if r["admitted"]] for k, of in rows.items()}
         prior = {k: labels_of(of) for k, of in admitted.items() if of}
-        return FollowJob(clip, self.model, self.vocabulary, prior)
+        seen = replace(clip, start=max(0, clip.start - self.lead))
+        return FollowJob(seen, self.model, self.vocabulary, prior)
 
 
 @dataclass
 class FollowJob:
-    """Follows through the frames of a clip, one session a camera."""
+    """Follows through the frames of a clip and its lead, one session a camera."""
 
     clip: Clip
     model: ClipModel
@@ -117,8 +118,6 @@ class FollowJob:
 
 
 def _apart(labels: Labels, camera: int, n_cameras: int) -> Labels:
-    from dataclasses import replace
-
     assert labels.track is not None
     track = np.where(labels.track == NO_ID, NO_ID, labels.track * n_cameras + camera)
     return replace(labels, track=track.astype(np.int64))

@@ -19,6 +19,7 @@ from scenekeeper.errors import ModelError
 from scenekeeper.models.base import Card, Load, Session, Words
 from scenekeeper.models.checkpoint import expect_type, find_checkpoint, revision_of
 from scenekeeper.models.device import Device
+from scenekeeper.models.known import licence_of
 from scenekeeper.models.source import Source
 from scenekeeper.schema import Clip, Frame, Labels
 from scenekeeper.segment.admit import AdmitConfig, admit, agreement
@@ -28,7 +29,6 @@ from scenekeeper.segment.sam_memory import Reach, forget, prune
 from scenekeeper.segment.sam_weights import Sam, Weights
 
 TYPES = {"sam2": ("sam2_video",), "edgetam": ("edgetam_video",)}
-LICENCE = "Apache-2.0"
 ENCODER_FLOPS: Mapping[int, float] = {96: 0.29e12, 112: 0.65e12, 144: 1.83e12}
 """Of one picture at 1024 pixels, by the width of the Hiera: tiny, base plus, large."""
 OBJECT_FLOPS = 0.62e12
@@ -60,13 +60,12 @@ def track_boxes(
     folder: Path,
     weights: Weights,
     flops: Callable[[Load], float] | None = None,
-    licence: str = LICENCE,
     config: AdmitConfig | None = None,
 ) -> BoxTracks:
     """A tracker of boxes over any model with the memory of SAM 2."""
     config = config or AdmitConfig()
     told = {"admit": asdict(config), "overlap": False}
-    made = card(source, folder, frozenset({"masks", "tracks"}), told, 1, flops, licence)
+    made = card(source, folder, frozenset({"masks", "tracks"}), told, 1, flops)
     return BoxTracks(made, weights, config)
 
 
@@ -77,13 +76,12 @@ def card(
     settings: Mapping[str, Any],
     max_batch: int,
     flops: Callable[[Load], float] | None,
-    licence: str = LICENCE,
 ) -> Card:
     """The card of a model that is told boxes."""
     return Card(
         name=str(source),
         revision=revision_of(folder),
-        licence=licence,
+        licence=licence_of(str(source)),
         provides=provides,
         needs=frozenset({"boxes"}),
         max_batch=max_batch,

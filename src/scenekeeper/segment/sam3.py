@@ -22,13 +22,12 @@ from scenekeeper.models.checkpoint import (
     revision_of,
 )
 from scenekeeper.models.device import Device
+from scenekeeper.models.known import licence_of
 from scenekeeper.models.source import Source
 from scenekeeper.schema import Clip
 from scenekeeper.segment.sam2 import BoxTracks, track_boxes
 from scenekeeper.segment.sam_weights import Sam, Weights, read_processor
 
-LICENCE = "LicenseRef-SAM"
-"""Meta's own: commercial use is allowed, military use and reverse engineering are not."""
 ENCODER_FLOPS, NOUN_FLOPS, OBJECT_FLOPS = 5.61e12, 0.42e12, 0.95e12
 """Of one picture at 1008 pixels, of a noun looked for and of a thing followed in it."""
 MOST, PATIENCE = 64, 100
@@ -48,7 +47,7 @@ def load(source: Source, device: Device) -> ConceptTracks | BoxTracks:
     if source.part == "boxes":
         expect_type(folder, "sam3_video", "sam3_tracker_video")
         weights = Weights(folder, "sam3_tracker_video", device)
-        return track_boxes(source, folder, weights, _box_flops, LICENCE)
+        return track_boxes(source, folder, weights, _box_flops)
     config = expect_type(folder, "sam3_video")
     return ConceptTracks(_card(source, folder, config), Concepts(folder, device))
 
@@ -65,7 +64,7 @@ def _card(source: Source, folder: Path, config: Mapping[str, Any]) -> Card:
     return Card(
         name=str(source),
         revision=revision_of(folder),
-        licence=LICENCE,
+        licence=licence_of(str(source)),
         provides=frozenset({"boxes", "masks", "tracks"}),
         settings={"most": MOST, "patience": PATIENCE, "synonyms": False},
         flops=_flops,
