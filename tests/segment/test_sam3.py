@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -45,7 +44,7 @@ def model(folder: Path) -> sam3.ConceptTracks:
 def watching(model: sam3.ConceptTracks, words: Sequence[str] = NOUNS, patience: int = 99) -> Any:
     from scenekeeper.segment.sam3_clip import Watching
 
-    return Watching(model.weights.get(), words, itertools.count(), FRAMES, patience)
+    return Watching(model.weights.get(), words, FRAMES, patience)
 
 
 def run(session: Any, frames: Sequence[Frame]) -> list[Labels]:

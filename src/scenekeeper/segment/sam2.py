@@ -23,7 +23,6 @@ from scenekeeper.models.known import licence_of
 from scenekeeper.models.source import Source
 from scenekeeper.schema import Clip, Frame, Labels
 from scenekeeper.segment.admit import AdmitConfig, admit, agreement
-from scenekeeper.segment.cameras import PerCamera
 from scenekeeper.segment.cutout import Cutouts, cut_out, enlarge, stability, without_overlap
 from scenekeeper.segment.sam2_image import BoxMasks
 from scenekeeper.segment.sam_memory import Reach, forget, prune
@@ -113,8 +112,7 @@ class BoxTracks:
         Raises:
             ModelError: the weights are missing or damaged.
         """
-        sam, numbers = self.weights.get(), itertools.count()
-        return PerCamera(lambda: Following(sam, self.config, numbers))
+        return Following(self.weights.get(), self.config)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,12 +135,11 @@ class Following:
     Attributes:
         sam: the model.
         config: which detections are followed, and for how long.
-        numbers: of tracks; shared by the cameras of a clip.
     """
 
     sam: Sam
     config: AdmitConfig
-    numbers: Iterator[int]
+    numbers: Iterator[int] = field(default_factory=itertools.count)
     known: dict[int, Followed] = field(default_factory=dict)
     session: Any = None
     index: int = -1

@@ -7,7 +7,6 @@ a pass of the detector in every frame, and things of different nouns are differe
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,7 +25,6 @@ from scenekeeper.models.device import Device
 from scenekeeper.models.known import licence_of
 from scenekeeper.models.source import Source
 from scenekeeper.schema import Clip
-from scenekeeper.segment.cameras import PerCamera
 from scenekeeper.segment.sam2 import BoxTracks, track_boxes
 from scenekeeper.segment.sam_weights import Sam, Weights, read_processor
 
@@ -116,7 +114,7 @@ class ConceptTracks:
         Raises:
             ModelError: the weights are missing or damaged.
         """
-        sam, numbers, words = self.weights.get(), itertools.count(), list(vocabulary)
+        sam = self.weights.get()
         from scenekeeper.segment.sam3_clip import Watching
 
-        return PerCamera(lambda: Watching(sam, words, numbers, len(clip), PATIENCE))
+        return Watching(sam, list(vocabulary), len(clip), PATIENCE)

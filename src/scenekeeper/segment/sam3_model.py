@@ -46,8 +46,8 @@ class ConceptSession(Sam3VideoInferenceSession):  # type: ignore[misc]
 
     @property
     def num_frames(self) -> int:
-        """As if all frames had been seen."""
-        return self.length
+        """As if all frames had been seen; more may come than were told."""
+        return max(self.length, max(self.processed_frames or (0,)) + 1)
 
 
 class ConceptModel(Sam3VideoModel):  # type: ignore[misc]
