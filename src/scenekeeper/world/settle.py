@@ -1,22 +1,19 @@
 """Camera poses settled against the map while it is built: scan to map, weighed with what was told.
 
-In: points of a frame and its recorded pose. Out: the pose that agrees with the map. Registration
-is small_gicp's (Koide 2024, voxelised GICP); without that library recorded poses are taken as they
-are. A wall alone does not say where along it the camera stands: the registration counts in each
-direction as far as its surfaces tell, and the recorded pose for the rest.
+In: points of a frame and its recorded pose. Out: the pose that agrees with the map. A wall alone
+does not say where along it the camera stands: the registration counts in each direction as far as
+its surfaces tell, and the recorded pose for the rest.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from scenekeeper.geometry import invert
+from scenekeeper.world.gaussians import GaussianMap, Laid, Scan
 
 Float = NDArray[np.float64]
 
@@ -60,24 +57,14 @@ layers of them would be in either, as noise has it, and poses would settle at on
 T_MAP_WORLD[:3, :3] = Rotation.from_rotvec([0.4, 0.3, 0.5]).as_matrix()
 
 
-def available() -> bool:
-    """Whether the library that settles poses is installed."""
-    return find_spec("small_gicp") is not None
-
-
 class Settler:
     """The map as a registration target, growing with every frame."""
 
     def __init__(self, config: SettleConfig | None = None) -> None:
-        import small_gicp
-
-        self._gicp: Any = small_gicp
         self._config = config or SettleConfig()
-        self._map: Any = small_gicp.GaussianVoxelMap(self._config.leaf)
-        self._map.set_lru(1 << 30, 1 << 30)  # the place is kept, however long ago it was seen
+        self._map = GaussianMap(self._config.leaf)
         self._told = _per_axis(self._config.told)
         self._off: tuple[Float, Float] | None = None
-        self._empty = True
 
     def __call__(self, points: NDArray[np.float32], T_world_camera: Float) -> Float:
         """The settled pose ``[4, 4]`` of one frame, which then is part of the map.
@@ -90,52 +77,36 @@ class Settler:
         c = self._config
         if len(points) < c.least:
             return T_world_camera
-        scan, _ = self._gicp.preprocess_points(
-            np.asarray(points, np.float64),
-            downsampling_resolution=c.spacing,
-            num_neighbors=10,
-            num_threads=1,
-        )
-        if scan.size() < c.least:
+        scan = Scan.of(points, c.spacing)
+        if len(scan) < c.least:
             return T_world_camera
         T = T_world_camera
-        if not self._empty:
+        if len(self._map):
             T = self._settled(scan, T_world_camera)
         self._map.insert(scan, T_MAP_WORLD @ T)
-        self._empty = False
         return T
 
-    def _settled(self, scan: Any, told: Float) -> Float:
+    def _settled(self, scan: Scan, told: Float) -> Float:
         c = self._config
-        found = self._gicp.align(
-            self._map,
-            scan,
-            init_T_target_source=T_MAP_WORLD @ told,
-            max_correspondence_distance=c.reach,
-            num_threads=1,
-            max_iterations=20,
-        )
-        T = T_MAP_WORLD.T @ found.T_target_source
-        if not found.converged or found.num_inliers < c.overlap * scan.size():
+        laid = self._map.lay(scan, T_MAP_WORLD @ told, c.reach)
+        if not laid.converged or laid.found < c.overlap * len(scan):
             return told
-        off = _logarithm(invert(T) @ told)
+        off = _between(laid.T, T_MAP_WORLD @ told)
         if np.linalg.norm(off[3:]) > c.reach:  # farther than a point looks: that is another place
             return told
-        covariance = self._covariance(found)
+        covariance = self._covariance(laid)
         told_variance = np.diag(self._told)
         self._learn(off, covariance)
         back = np.linalg.solve(told_variance + covariance, off)
         if off @ back > c.refused**2:
             return told
-        return np.asarray(T @ _exponential(covariance @ back), np.float64)
+        return np.asarray(T_MAP_WORLD.T @ _moved(laid.T, covariance @ back), np.float64)
 
-    def _covariance(self, found: Any) -> Float:
-        """Of a registration's pose ``[6, 6]``, turn before shift, in the camera's axes: the inverse
+    def _covariance(self, laid: Laid) -> Float:
+        """Of a registration's pose ``[6, 6]``, turn before shift, along the map's axes: the inverse
         of its Hessian, scaled by what is left over."""
         c = self._config
-        left = 2 * found.error / found.num_inliers
-        hessian = np.asarray(found.H, np.float64) + _OPEN * np.eye(6)
-        seen = left * c.together * np.linalg.inv(hessian)
+        seen = laid.left * c.together * np.linalg.inv(laid.information + _OPEN * np.eye(6))
         return np.asarray(seen + np.diag(_per_axis(c.registered)), np.float64)
 
     def _learn(self, off: Float, covariance: Float) -> None:
@@ -168,13 +139,15 @@ def _per_axis(std: tuple[float, float]) -> Float:
     return np.repeat(np.square([std[1], std[0]]), 3)
 
 
-def _logarithm(T: Float) -> Float:
-    """A small motion ``[4, 4]`` as a vector ``[6]``: turn, then shift."""
-    return np.concatenate((Rotation.from_matrix(T[:3, :3]).as_rotvec(), T[:3, 3]))
+def _between(T: Float, other: Float) -> Float:
+    """The small motion ``[6]`` from one pose to another: turn about the camera, then shift."""
+    turn = Rotation.from_matrix(other[:3, :3] @ T[:3, :3].T).as_rotvec()
+    return np.concatenate((turn, other[:3, 3] - T[:3, 3]))
 
 
-def _exponential(vector: Float) -> Float:
-    """The motion of :func:`_logarithm`."""
-    T = np.eye(4)
-    T[:3, :3], T[:3, 3] = Rotation.from_rotvec(vector[:3]).as_matrix(), vector[3:]
-    return T
+def _moved(T: Float, motion: Float) -> Float:
+    """A pose after the motion of :func:`_between`."""
+    out = np.eye(4)
+    out[:3, :3] = Rotation.from_rotvec(motion[:3]).as_matrix() @ T[:3, :3]
+    out[:3, 3] = T[:3, 3] + motion[3:]
+    return out
