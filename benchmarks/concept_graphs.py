@@ -291,9 +291,15 @@ def spatial_similarity(
 
 
 def visual_similarity(found: list[PeerObject], objects: list[PeerObject]) -> Float:
-    """Cosines ``[M, N]``, by way of ``[M, D, N]`` as the peer takes them."""
-    a, b = (_unit(np.stack([x.feature for x in side])) for side in (found, objects))
-    return np.asarray((a[:, :, None] * b.T[None]).sum(1), np.float64)
+    """Cosines ``[M, N]``, by way of ``[M, D, N]``: the peer asks PyTorch's ``cosine_similarity``,
+    which first makes both sides that large, then takes norms, divides and sums."""
+    a, b = (np.stack([x.feature for x in side]) for side in (found, objects))
+    shape = (len(a), a.shape[1], len(b))
+    unit = []
+    for side in (np.broadcast_to(a[:, :, None], shape), np.broadcast_to(b.T[None], shape)):
+        length = np.sqrt(np.einsum("mdn,mdn->mn", side, side))
+        unit.append(side / np.maximum(length, 1e-8)[:, None])
+    return np.asarray((unit[0] * unit[1]).sum(1), np.float64)
 
 
 def boxes_overlap(a: list[Any], b: list[Any]) -> NDArray[np.bool_]:
