@@ -208,10 +208,6 @@ class ReconcileJob:
     raw: Mapping[int, list[Row]]
     looked: list[Looked] = field(default_factory=list)
 
-    def infer(self, frame: Frame) -> Frame:
-        """Nothing to do in order."""
-        return frame
-
     def encode(self, frame: Frame) -> Looked:
         """What one frame should show, and how well its labels fit that."""
         views = self._views(frame)
