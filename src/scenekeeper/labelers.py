@@ -125,10 +125,12 @@ class ModelLabeler:
     Attributes:
         plan: which model does what, see :func:`scenekeeper.models.plan.plan`.
         vocabulary: what to look for.
+        notes: what the user should know of the models.
     """
 
     plan: Plan
     vocabulary: Words
+    notes: tuple[str, ...] = ()
 
     def stages(self, dataset: Dataset, session: str) -> Sequence[Stage]:
         """Its stages in order."""
@@ -168,9 +170,9 @@ def model_labeler(
     if not any("tracks" in model.card.provides for model in opened):
         after = max((k for k, m in enumerate(opened) if "boxes" in m.card.provides), default=-1)
         opened.insert(after + 1, open_model("boxes", where))
-    for model in opened:
-        check_purpose(model.card, purpose)
-    return ModelLabeler(plan(opened), vocabulary if vocabulary is not None else usual_words())
+    notes = tuple(note for m in opened if (note := check_purpose(m.card, purpose)))
+    words = vocabulary if vocabulary is not None else usual_words()
+    return ModelLabeler(plan(opened), words, notes)
 
 
 def proposed_words(labeler: ModelLabeler, frames: Sequence[Frame]) -> Words:
