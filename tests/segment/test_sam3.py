@@ -308,7 +308,8 @@ def test_its_labels_become_masklets(model: sam3.ConceptTracks) -> None:
         job.collect(job.encode(item))
     table = job.finish()["masklets"]
     back = {k: labels_of(rows) for k, rows in by_frame(table).items()}
-    direct = {labels.frame_id: labels for labels in run(watching(model), frames)}
+    said = run(model.open(Clip("made", 0, 0, 6), VOCABULARY), frames)
+    direct = {labels.frame_id: labels for labels in said}
     assert set(back) == {k for k, labels in direct.items() if len(labels)}
     for k, labels in back.items():
         assert labels.mask == direct[k].mask and labels.phrase == direct[k].phrase
