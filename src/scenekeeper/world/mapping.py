@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scenekeeper import geometry
 from scenekeeper.schema import Camera
 from scenekeeper.voxels import sampling, voxel_keys
+from scenekeeper.world.covering import Showing, covered
 from scenekeeper.world.lift import Lifted, lift
 from scenekeeper.world.settle import Settler, available
 from scenekeeper.world.table import REACH
@@ -39,8 +40,9 @@ class MapConfig:
         cell: edge of the cells that vote, metres.
         max_depth: farther depth is not used, metres.
         across: about so many pixels of a row are looked at.
-        overlap: share of a detection's cells that must lie on an object,
-        accept: and least sum of that share, the likeness of looks and what its track says.
+        overlap: share of a detection's cells that must lie on an object, and of what is seen of the
+            object that the detection must cover,
+        accept: and least sum of the smaller share, the likeness of looks and what its track says.
         likeness: of looks that are not known.
         same_track: what it counts that the object's last detections were of the same track.
         least: cells that a new object must have.
@@ -180,6 +182,7 @@ class Mapper:
         look: Float32 | None = None,
         track: Int | None = None,
         structure: NDArray[np.bool_] | None = None,
+        showing: Showing | None = None,
     ) -> Int:
         """Take in detections that are lifted already (see :meth:`observe`).
 
@@ -190,6 +193,9 @@ class Mapper:
             track: ``int64 [M]``; -1 = none.
             structure: ``bool [M]`` whether each is floor, wall or the like; a thing that lies on
                 such is never it. ``None`` = none is.
+            showing: what the frame shows of the map's objects. A detection that covers little of
+                what is seen of one is not it, however much of the detection lies on it. ``None`` =
+                not known.
         """
         c, T = self.config, self._pose(T_world_camera)
         self._check(lifted, look, track)
@@ -201,12 +207,14 @@ class Mapper:
         of_a_kind = kind[det] == self._structure[obj]
         det, obj, shared = det[of_a_kind], obj[of_a_kind], shared[of_a_kind]
         share = shared / np.maximum(cells[det], 1)
-        near = share >= c.overlap
         part = shared / np.maximum(self.votes.size[obj], 1)
-        covers = np.maximum(share, part)
+        fit, covers = share, np.maximum(share, part)
+        if showing is not None:
+            covers = fit = np.minimum(share, covered(showing, key, lifted.start, det, obj))
+        near = fit >= c.overlap
         double = det[covers >= c.double], obj[covers >= c.double]
-        det, obj, share = det[near], obj[near], share[near]
-        score = share + self._looks.likeness(centred, det, obj, c.likeness)
+        det, obj, share, fit = det[near], obj[near], share[near], fit[near]
+        score = fit + self._looks.likeness(centred, det, obj, c.likeness)
         if track is not None:
             score = score + c.same_track * self._tracked(track, det, obj)
         good = score >= c.accept
