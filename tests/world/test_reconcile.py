@@ -126,6 +126,55 @@ def test_broken_tracks_of_an_object_become_one() -> None:
     assert [r["track"] for r in labels] == [7, 7, 7]
 
 
+def test_what_the_map_could_not_place_is_what_its_track_is() -> None:
+    shown = [label(k, 0, MUG, "mug") for k in range(3)]
+    tables = MadeTables(shown, [thing(1, "mug", MUG)], {(0, 0): 1, (1, 0): 1, (2, 0): -1})
+    labels, told = reconciled(tables, *[np.zeros_like(depth())] * 3)
+    assert [r["track"] for r in labels] == [1] * 3
+    assert [t["action"] for t in told] == ["confirmed"] * 3
+
+
+@pytest.mark.parametrize(("frames", "track"), [(1, 1), (9, 2)])
+def test_what_was_seen_but_once_is_what_its_track_is(frames: int, track: int) -> None:
+    """Depth says nothing here, so the outlines do not."""
+    shown = [label(k, 0, MUG, "mug") for k in range(3)]
+    things = [thing(1, "mug", MUG), thing(2, "mug", MUG, frames=frames)]
+    tables = MadeTables(shown, things, {(0, 0): 1, (1, 0): 1, (2, 0): 2})
+    labels, _ = reconciled(tables, *[np.zeros_like(depth())] * 3)
+    assert [r["track"] for r in labels] == [1, 1, track]
+
+
+@pytest.mark.parametrize(("score", "left"), [(0.1, [1]), (0.9, [1, 2])])
+def test_beside_an_object_a_label_is_judged_as_what_its_track_is(
+    score: float, left: list[int]
+) -> None:
+    ghost = [label(k, 0, BOWL, "bowl", track=900) for k in range(3)]
+    things = [thing(1, "mug", MUG), thing(2, "bowl", BOWL, score=score)]
+    shown = [*ghost, label(3, 0, BOWL, "bowl", track=900), label(3, 1, MUG, "mug", track=901)]
+    shows = {(0, 0): 2, (1, 0): 2, (2, 0): 2, (3, 0): 1, (3, 1): 1}
+    labels, _ = reconciled(MadeTables(shown, things, shows), *[depth()] * 3, depth(MUG))
+    assert sorted(r["track"] for r in labels if r["frame_id"] == 3) == left
+
+
+@pytest.mark.parametrize(
+    ("track", "action"), [(-1, "removed"), (77, "removed"), (900, "confirmed")]
+)
+def test_a_label_far_from_where_its_object_shows_is_removed_unless_it_was_tracked_there(
+    track: int, action: str
+) -> None:
+    other = thing(2, "bowl", BOWL)
+    shown = [label(k, 0, MUG, "mug") for k in range(6)]
+    shown += [label(k, 1, BOWL, "bowl", track=77) for k in range(6)]
+    stray = (80, 90, 110, 115)
+    shown += [label(6, 0, stray, "mug", track=track)]
+    shows = {(k, 0): 1 for k in range(7)} | {(k, 1): 2 for k in range(6)}
+    tables = MadeTables(shown, [thing(1, "mug", MUG), other], shows)
+    labels, told = reconciled(tables, *[depth(MUG, BOWL)] * 7)
+    assert next(t["action"] for t in told if t["frame_id"] == 6) == action
+    mugs = [r for r in labels if r["frame_id"] == 6 and r["phrase"] == "mug"]
+    assert [iou(r, stray) > 0.8 for r in mugs] == [action == "confirmed"]
+
+
 @pytest.mark.parametrize("phrase", ["floor", "wall"])
 def test_floors_and_walls_are_neither_removed_nor_redrawn_nor_added(phrase: str) -> None:
     plane = thing(1, phrase, (0, 0, 160, 120), score=0.1)

@@ -39,10 +39,10 @@ def pose(k: int) -> Float:
     return T
 
 
-def points(T: Float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """What a depth camera sees of the room, with its noise, camera frame."""
+def points(T: Float, rng: np.random.Generator, room: list[Shape] = ROOM) -> NDArray[np.float32]:
+    """What a depth camera sees of a room, with its noise, camera frame."""
     pixels = pixel_grid(CAMERA.width, CAMERA.height)
-    hits = cast(ROOM, CAMERA, T, pixels)
+    hits = cast(room, CAMERA, T, pixels)
     z = hits.depth * (1 + rng.normal(0, 0.002, len(hits.depth)))
     rays = np.linalg.inv(CAMERA.intrinsics) @ np.vstack((pixels, np.ones(len(z))))
     hit = np.isfinite(z)
@@ -85,6 +85,20 @@ def test_clean_poses_stay() -> None:
         for T, S in zip(told, settled, strict=True)
     ]
     assert max(off) < 0.005 and np.degrees(max(turn)) < 0.25
+
+
+def test_along_a_bare_wall_poses_are_as_told() -> None:
+    """Nothing but the wall's distance and tilt can be told from what the camera sees."""
+    rng, settle, wall = (
+        np.random.default_rng(1),
+        Settler(),
+        [Shape("rectangle", (3, 0, 0), (0, 40, 40))],
+    )
+    for k in range(40):
+        told = noisy(pose(0), rng, 0.01, 0.0)
+        told[1, 3] += 0.05 * k
+        settled = settle(points(told, rng, wall), told)
+        assert np.abs(settled[1:3, 3] - told[1:3, 3]).max() < 0.01, k
 
 
 def test_a_jump_is_believed() -> None:

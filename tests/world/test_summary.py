@@ -64,6 +64,17 @@ def test_what_other_stages_know_of_the_track_is_kept() -> None:
     assert one.kind == "flat" and one.embedding is look
 
 
+def test_what_lies_in_anothers_cells_is_judged_as_well() -> None:
+    """As a ghost on furniture, or a picture on a wall."""
+    table, ghost = (20, 20, 140, 100), (60, 50, 76, 66)
+    frames = [shown(k, {1: table}, depth(table)) for k in range(8)]
+    frames.insert(4, shown(9, {-1: ghost}, depth(table), "mug", score=0.05))
+    whole, part = summed(*frames)
+    assert (whole.frames, part.frames) == (8, 1)
+    assert part.existence < 0.1 and 40 < len(part.cells) < 120
+    assert part.center[:2] == pytest.approx(points(ghost).mean(0)[:2], abs=0.03)
+
+
 def test_few_cells_that_stick_out_do_not_stretch_the_box() -> None:
     frames = [shown(k, {1: MUG}, depth(MUG)) for k in range(9)]
     wide = (MUG[0], 60, 110, 63)  # now and then the mask bleeds along a line

@@ -7,6 +7,7 @@ every one of these decisions its reason. The models' own labels stay, as another
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
@@ -87,8 +88,8 @@ class ReconcileConfig:
         twice: masks of two instances that overlap more are the same thing,
         within: and masks of one object that do, likewise; others lie beside one another.
         redraw: a mask that agrees less (IoU) with what should be seen of its object is replaced,
-        astray: unless it agrees even less than this: then it is of something else, or the map is
-            off there,
+        astray: unless it agrees even less than this: then it is of something else and removed, if
+            its track is not the object's; or the map is off there,
         trust: if the object's other masks agree so often,
         add_trust: as they must less often for it to be added.
         max_depth: farther depth is not used, metres.
@@ -123,7 +124,7 @@ class Reconcile:
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
-        return {"version": 12, "config": asdict(self.config)}
+        return {"version": 13, "config": asdict(self.config)}
 
     def open(self, clip: Clip, tables: SessionTables) -> ReconcileJob:
         """Start on a clip; the world is read once per session and shared by its clips."""
@@ -208,6 +209,9 @@ class ReconcileJob:
     raw: Mapping[int, list[Row]]
     looked: list[Looked] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._home = self._homes()
+
     def infer(self, frame: Frame) -> Frame:
         """Nothing to do in order."""
         return frame
@@ -243,6 +247,16 @@ class ReconcileJob:
             "instances": pa.Table.from_pylist(kept, INSTANCES),
             "reconciled": pa.Table.from_pylist(told, RECONCILED),
         }
+
+    def _homes(self) -> dict[int, int]:
+        """By model's track the track that stands for what most of its instances are."""
+        told: dict[int, Counter[int]] = {}
+        for rows in self.raw.values():
+            for row in rows:
+                track = self.world.track.get((row["frame_id"], row["instance"]), -1)
+                if row["track"] >= 0 and track in self.world.objects:
+                    told.setdefault(row["track"], Counter())[track] += 1
+        return {own: of.most_common(1)[0][0] for own, of in told.items()}
 
     def _trust(self) -> dict[int, float]:
         """How probable it is that an object's expected outline is right, by track."""
@@ -292,11 +306,18 @@ class ReconcileJob:
                 kept.append(dict(row))
                 told.append(_decision(row, number, "kept", "it has no place in the world"))
                 continue
+            home = self._home.get(row["track"])
+            beside = any(other["track"] == track for other in kept)
             reason = self._against(row, thing, track, kept)
+            if beside and not reason and home not in (None, track):
+                track, thing, beside = home, self.world.objects[home], False
+                reason = self._against(row, thing, track, kept)
+            if not reason and home != track and self._is_elsewhere(thing, fit[number], trust):
+                reason = "the object shows elsewhere in the picture"
             if reason:
                 told.append(_decision(row, number, "removed", reason))
                 continue
-            if any(other["track"] == track for other in kept):
+            if beside:
                 own = row["track"] if row["track"] != track else -1
                 kept.append({**row, "track": own, "before": row["track"]})
                 why = "it lies beside another label of the object that the world takes it for"
@@ -311,9 +332,12 @@ class ReconcileJob:
     def _whose(self, row: Row, views: Mapping[int, View]) -> tuple[int, float]:
         """Track that stands for an instance's object, and how well its mask fits that (IoU).
 
-        The map says whose it is, unless its outline is not that object's and is another's.
+        The map says whose it is, unless its outline is not that object's and is another's. Where
+        the map cannot tell, or knows nothing of the object but this, the model's track does.
         """
         track = self.world.track.get((row["frame_id"], row["instance"]), -1)
+        if self.world.objects.get(track, _NOTHING)["frames"] < self.config.seen:
+            track = self._home.get(row["track"], track)
         if row["mask"] is None or _is_structure(self.world.objects.get(track, _NOTHING)):
             return track, np.nan
         mask = masks.decode(row["mask"], (row["height"], row["width"]))
@@ -345,6 +369,12 @@ class ReconcileJob:
             if _overlap(row, other) > self.config.twice:
                 return "a label of a more certain object covers it"
         return None
+
+    def _is_elsewhere(self, thing: Row, fit: float, trust: Mapping[int, float]) -> bool:
+        """Whether an instance is none of an object that shows clearly, and not there."""
+        c = self.config
+        clear = trust[thing["track"]] >= c.trust and self._is_sure(thing)
+        return clear and fit < c.astray
 
     def _agreed(
         self, row: Row, thing: Row, track: int, view: View | None, fit: float
@@ -433,7 +463,7 @@ class ReconcileJob:
         }
 
 
-_NOTHING: Row = {"kind": "thing", "phrase": UNNAMED}
+_NOTHING: Row = {"kind": "thing", "phrase": UNNAMED, "frames": 0}
 _GOOD, _BAD = 3.0, 1.0
 """Expected outlines that were right and wrong before any was compared."""
 

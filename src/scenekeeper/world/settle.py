@@ -28,8 +28,11 @@ class SettleConfig:
         reach: metres within which a point looks for its surface.
         least: scan points that are needed,
         overlap: and share of them that must find a surface.
-        registered: standard deviation of registration, metres and radians,
-        told: and of recorded poses before anything is known of them; measured from then on.
+        registered: standard deviation of registration, metres and radians, at best,
+        spread: and beyond that, of what the curvature of its cost says: along a wall that is all
+            that a frame sees, next to nothing holds the camera.
+        told: standard deviation of recorded poses before anything is known of them; measured from
+            then on.
         memory: frames over which it is measured.
     """
 
@@ -39,6 +42,7 @@ class SettleConfig:
     least: int = 200
     overlap: float = 0.5
     registered: tuple[float, float] = (0.005, 0.002)
+    spread: float = 0.3
     told: tuple[float, float] = (0.01, 0.004)
     memory: float = 20.0
 
@@ -107,22 +111,67 @@ class Settler:
         T = T_MAP_WORLD.T @ found.T_target_source
         if not found.converged or found.num_inliers < c.overlap * scan.size():
             return told
-        shift = told[:3, 3] - T[:3, 3]
-        if np.linalg.norm(shift) > c.reach:  # farther than a point looks: that is another place
-            return told
-        turn = Rotation.from_matrix(T[:3, :3].T @ told[:3, :3]).as_rotvec()
-        self._learn(shift, turn)
-        trust = np.square(c.registered) / (np.square(c.registered) + self._told)
-        out = np.eye(4)
-        out[:3, :3] = T[:3, :3] @ Rotation.from_rotvec(trust[1] * turn).as_matrix()
-        out[:3, 3] = T[:3, 3] + trust[0] * shift
-        return out
+        if np.linalg.norm(told[:3, 3] - T[:3, 3]) > c.reach:
+            return told  # farther than a point looks: that is another place
+        off = _between(T, told)
+        noise = self._noise(np.asarray(found.H), scan.points()[:, :3])
+        self._learn(off, noise)
+        recorded = np.diag(np.repeat(np.maximum(self._told[::-1], 0.0), 3))
+        return _moved(T, noise @ np.linalg.pinv(noise + recorded) @ off)
 
-    def _learn(self, shift: Float, turn: Float) -> None:
+    def _noise(self, H: Float, points: Float) -> Float:
+        """Covariance ``[6, 6]`` of a registration, rotation first, by the curvature of its cost.
+
+        Surfaces are taken for discs, thin across and a metre wide along. That they hold a point
+        along them at all keeps the cost solvable and is no measurement: it is taken off.
+        """
+        c = self._config
+        told, axes = np.linalg.eigh(H - _DISC * _lever(points))
+        least = c.spread**2 / c.reach**2
+        curvature = (axes * np.maximum(told, least)) @ axes.T
+        floor = np.diag(np.repeat(np.square(c.registered[::-1]), 3))
+        return np.asarray(c.spread**2 * np.linalg.inv(curvature) + floor, np.float64)
+
+    def _learn(self, off: Float, noise: Float) -> None:
         """How noisy recorded poses are, by how their disagreement with the map changes from frame
-        to frame: what they agree on for long is no noise but the map's own drift."""
+        to frame: what they agree on for long is no noise but the map's own drift. What registration
+        itself errs by is taken off; directions in which it errs much count for little."""
         if self._off is not None:
-            changes = [now - before for now, before in zip((shift, turn), self._off, strict=True)]
-            noise = np.array([d @ d for d in changes]) / 6  # of two poses, along three axes
-            self._told += (noise - self._told) / self._config.memory
-        self._off = shift, turn
+            change, of_both = off - self._off[0], noise + self._off[1]
+            for k, part in enumerate((slice(3, 6), slice(0, 3))):
+                own, axes = np.linalg.eigh(of_both[part, part])
+                more = np.square(axes.T @ change[part]) - own
+                weight = 1 / np.square(own + 2 * max(self._told[k], 0.0))
+                told = float((weight * more).sum() / weight.sum()) / 2  # of two poses
+                self._told[k] += (told - self._told[k]) / self._config.memory
+        self._off = off, noise
+
+
+_DISC = 0.5
+"""What a point and a surface, each a disc with a variance of 1 square metre along it, hold each
+other by along the disc, 1/m2."""
+
+
+def _lever(points: Float) -> Float:
+    """Sum ``[6, 6]`` over points ``[P, 3]`` of how turning and shifting moves each."""
+    middle, n = points.sum(0), len(points)
+    out = np.zeros((6, 6))
+    out[:3, :3] = np.square(points).sum() * np.eye(3) - points.T @ points
+    out[3:, 3:] = n * np.eye(3)
+    x, y, z = middle
+    out[:3, 3:] = [[0, -z, y], [z, 0, -x], [-y, x, 0]]
+    out[3:, :3] = out[:3, 3:].T
+    return out
+
+
+def _between(a: Float, b: Float) -> Float:
+    """What moves pose a to pose b, ``[6]``: rotation vector, then metres, in the frame of a."""
+    D = np.linalg.inv(a) @ b
+    return np.concatenate((Rotation.from_matrix(D[:3, :3]).as_rotvec(), D[:3, 3]))
+
+
+def _moved(T: Float, by: Float) -> Float:
+    """A pose moved so."""
+    step = np.eye(4)
+    step[:3, :3], step[:3, 3] = Rotation.from_rotvec(by[:3]).as_matrix(), by[3:]
+    return np.asarray(T @ step, np.float64)

@@ -21,6 +21,7 @@ from scenekeeper.world.gathering import Gathering, Tally
 from scenekeeper.world.names import HabitConfig, Said, habitual
 from scenekeeper.world.position import PositionConfig, box_estimate
 from scenekeeper.world.scene import CELL
+from scenekeeper.world.votes import Votes
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -65,6 +66,7 @@ def evidence(
     alive = [o for o in gathering.mapper.objects.tolist() if gathering.tallies[o].frames]
     names = _names([gathering.tallies[o] for o in alive])
     belief = existence(gathering.existence, gathering.belief)
+    lost = _lost(gathering.mapper.votes, set(alive) - set(owner.tolist()))
     out: list[Evidence] = []
     ids: list[int] = []
     taken: set[int] = set()
@@ -73,6 +75,8 @@ def evidence(
         first, last = np.searchsorted(owner, [o, o + 1])
         firm = _firm(votes[first:last], tally.frames)
         cells, weight = key[first:last][firm], votes[first:last][firm].astype(np.float64)
+        if not len(cells):  # others lie where it was seen; that it was is still to be judged
+            cells, weight = lost.get(o, _NOWHERE)
         if not len(cells):
             continue
         track = _track(tally, taken, n_tracks + len(out))
@@ -121,6 +125,22 @@ def surface(points: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         for k, row in zip(keys.tolist(), first.tolist(), strict=True):
             kept.setdefault(k, part[row])
     return np.array([kept[k] for k in sorted(kept)], np.float32).reshape(-1, 3)
+
+
+def _lost(votes: Votes, objects: set[int]) -> dict[int, tuple[Int, Float]]:
+    """Cells and votes of objects that have the most votes in no cell, as of pictures on walls."""
+    if not objects:
+        return {}
+    key, owner, n = votes.all_votes()
+    out = {}
+    for o in objects:
+        mine = owner == o
+        cells, row = np.unique(key[mine], return_inverse=True)
+        out[o] = cells, np.bincount(row, n[mine], len(cells)).astype(np.float64)
+    return out
+
+
+_NOWHERE = np.zeros(0, np.int64), np.zeros(0)
 
 
 def _firm(votes: NDArray[np.int32], frames: int) -> NDArray[np.bool_]:
