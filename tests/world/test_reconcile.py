@@ -62,6 +62,14 @@ def test_what_is_added_is_less_sure_than_the_object() -> None:
     assert 0.3 < labels[0]["p"] < 0.9 and 0.3 < labels[0]["score"] < 0.95
 
 
+def test_what_is_added_is_as_sure_as_the_object_if_its_outlines_agree_as_often_as_any() -> None:
+    shown = [label(k, 0, (HALF if k % 4 == 0 else MUG), "mug") for k in range(8)]
+    tables = MadeTables(shown, [thing(1, "mug", MUG)], {(k, 0): 1 for k in range(8)})
+    labels, _ = reconciled(tables, *[depth(MUG)] * 9)
+    assert labels[-1]["flags"] == ["added"]
+    assert labels[-1]["p"] == pytest.approx(0.9, abs=0.01)
+
+
 def test_a_mug_that_has_been_taken_away_is_not_added() -> None:
     assert reconciled(MadeTables([], [thing(1, "mug", MUG)]), depth()) == ([], [])
 

@@ -229,13 +229,16 @@ class ReconcileJob:
 
     def finish(self) -> Mapping[str, pa.Table]:
         """The clip's labels and decisions."""
-        trust = self._trust()
+        fits = self._fits()
+        trust, usual = self._trust(fits), _share([f for of in fits.values() for f in of])
         kept: list[Row] = []
         told: list[Row] = []
         for frame in self.looked:
             rows, decisions = self._judged(frame, trust)
             for track, view in self._missed(frame, rows, trust):
-                added = self._added(frame, track, view, trust[track])
+                # Masks are wrong now and then: outlines that agree with them as often as any do
+                # are as right as they can be shown to be.
+                added = self._added(frame, track, view, min(1.0, trust[track] / usual))
                 rows.append(added)
                 why = "it should be seen and was not proposed"
                 decisions.append(_decision(added, None, "added", why))
@@ -258,19 +261,23 @@ class ReconcileJob:
                     told.setdefault(row["track"], Counter())[track] += 1
         return {own: of.most_common(1)[0][0] for own, of in told.items()}
 
-    def _trust(self) -> dict[int, float]:
-        """How probable it is that an object's expected outline is right, by track."""
-        good: dict[int, list[bool]] = {}
+    def _fits(self) -> dict[int, list[bool]]:
+        """By track, for every instance whether its mask is what should be seen of its object."""
+        out: dict[int, list[bool]] = {}
         for frame in self.looked:
             for number, fit in frame.fit.items():
                 track = self.world.track.get((frame.frame_id, number), -1)
                 if track != frame.track[number]:
                     fit = 0.0
                 if np.isfinite(fit):
-                    good.setdefault(track, []).append(fit >= self.config.redraw)
+                    out.setdefault(track, []).append(fit >= self.config.redraw)
+        return out
+
+    def _trust(self, fits: Mapping[int, Sequence[bool]]) -> dict[int, float]:
+        """How probable it is that an object's expected outline is right, by track."""
         out = dict.fromkeys(self.world.objects, _GOOD / (_GOOD + _BAD))
-        for track, fits in good.items():
-            out[track] = (sum(fits) + _GOOD) / (len(fits) + _GOOD + _BAD)
+        for track, of in fits.items():
+            out[track] = (sum(of) + _GOOD) / (len(of) + _GOOD + _BAD)
         return out
 
     def _views(self, frame: Frame) -> dict[int, View]:
@@ -466,6 +473,11 @@ class ReconcileJob:
 _NOTHING: Row = {"kind": "thing", "phrase": UNNAMED, "frames": 0}
 _GOOD, _BAD = 3.0, 1.0
 """Expected outlines that were right and wrong before any was compared."""
+
+
+def _share(fits: Sequence[bool]) -> float:
+    """Share of masks that agree; 1 where none was compared."""
+    return max(sum(fits) / len(fits), 0.5) if fits else 1.0
 
 
 def _is_structure(thing: Row) -> bool:

@@ -84,7 +84,8 @@ def evidence(
         known = told.get(track, Told())
         center, extent, R = _box(voxel_centers(cells, CELL), weight, up)
         towards = np.array(list(tally.towards.values()))
-        box = box_estimate(center, extent, R, towards, _noise(towards), POSITION)
+        cut = _cut(gathering, tally, center, extent, R)
+        box = box_estimate(center, extent, R, towards, _noise(towards), POSITION, cut=cut)
         colors = np.concatenate([np.zeros((0, 3), np.uint8), *tally.rgb])
         rgb = np.median(colors, 0) if len(colors) else np.full(3, 128)
         out.append(
@@ -109,6 +110,20 @@ def evidence(
         )
         ids.append(o)
     return out, np.array(ids, np.int64)
+
+
+def _cut(
+    gathering: Gathering, tally: Tally, center: Float, extent: Float, R: Float
+) -> NDArray[np.bool_]:
+    """Which faces ``bool [3, 2]`` of a box pictures end at: none that shows the object goes on."""
+    beyond = np.stack((-extent, extent), 1) / 2 + [-_BEYOND, _BEYOND]
+    points = center + (R.T[:, None] * beyond[..., None]).reshape(6, 3)
+    looked = gathering.looked_at([frame for _, frame, _ in tally.views], points)
+    return np.asarray(~looked.reshape(3, 2), np.bool_)
+
+
+_BEYOND = 1.5 * CELL
+"""How far beyond a face a picture must go on to tell that the object does not, metres."""
 
 
 def _noise(towards: Float) -> Float:
