@@ -27,9 +27,12 @@ CAMERA, RGB = Camera("tiny", 4, 4), np.zeros((4, 4, 3), np.uint8)
 class Sleeper:
     """A stage at work on a clip: it waits."""
 
-    def infer(self, frame: Frame) -> Frame:
+    def push(self, frame: Frame) -> Iterator[Frame]:
         time.sleep(INFER_S)
-        return frame
+        yield frame
+
+    def flush(self) -> Iterator[Frame]:
+        return iter(())
 
     def encode(self, item: Frame) -> Frame:
         time.sleep(ENCODE_S)
@@ -71,7 +74,7 @@ def _decode(start: int, stop: int) -> Iterator[Frame]:
 def _bottleneck_alone() -> None:
     job, frame = Sleeper(), Frame(0, "none", CAMERA, 0, RGB)
     for _ in range(FRAMES):
-        job.infer(frame)
+        list(job.push(frame))
 
 
 def _pipelined() -> None:
@@ -93,4 +96,5 @@ def _pipelined() -> None:
 def _serial() -> None:
     job = Sleeper()
     for frame in _decode(0, FRAMES):
-        job.collect(job.encode(job.infer(frame)))
+        for item in job.push(frame):
+            job.collect(job.encode(item))

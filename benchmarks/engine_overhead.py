@@ -29,9 +29,6 @@ FRAMES, CLIP, STAGES, WORKERS, IN_FLIGHT = 20_000, 500, 3, 2, 8
 class Nothing:
     """A stage at work on a clip, without the work."""
 
-    def infer(self, frame: Frame) -> Frame:
-        return frame
-
     def encode(self, item: Frame) -> Frame:
         return item
 
@@ -87,7 +84,7 @@ def _calls_alone(frames: list[Frame]) -> None:
     jobs = [Nothing() for _ in range(STAGES)]
     for frame in frames:
         for job in jobs:
-            job.collect(job.encode(job.infer(frame)))
+            job.collect(job.encode(frame))
 
 
 # --- the peer -------------------------------------------------------------------------------------
@@ -135,5 +132,5 @@ def _pass_on(
 def _submit(frames: Iterator[Frame], job: Nothing, channel: queue.Queue[Passed]) -> None:
     with ThreadPoolExecutor(WORKERS) as pool:
         for frame in frames:
-            channel.put((frame, pool.submit(job.encode, job.infer(frame))))
+            channel.put((frame, pool.submit(job.encode, frame)))
     channel.put(None)

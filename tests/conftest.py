@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +27,20 @@ def shared_data() -> Path:
 def kitchen(shared_data: Path) -> Path:
     """300 real Kinect RGB-D frames with poses."""
     return shared_data / "kitchen"
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Folder of a tiny random checkpoint by the name of its file in ``tests/checkpoints``."""
+    for package in ("torch", "torchvision", "transformers"):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not here; pip install 'scenekeeper[models]'")
+    built: dict[str, Path] = {}
+
+    def build(name: str) -> Path:
+        if name not in built:
+            built[name] = tmp_path_factory.mktemp(name)
+            importlib.import_module(f"tests.checkpoints.{name}").build(built[name])
+        return built[name]
+
+    return build

@@ -281,10 +281,14 @@ def test_bad_orders_to_simulate_and_evaluate_say_what_to_do(
 
 
 def test_doctor_finds_this_machine_fit(run: Run) -> None:
-    checks = {check["what"]: check for check in parsed(run("doctor --json"))}
+    found = parsed(run("doctor --json"))
+    checks = {check["what"]: check for check in found["machine"]}
     assert checks["python"]["ok"] and checks["video decoding"]["ok"]
     assert all(check["ok"] or check["remedy"] for check in checks.values())
-    assert "what" in run("doctor")[1]
+    assert all(model["here"] or model["remedy"] for model in found["models"])
+    assert {"grounding-dino", "sam2", "sam3", "openai"} <= set(found["families"])
+    printed = run("doctor")[1]
+    assert "LicenseRef-SAM: commercial use allowed" in printed and "--models fast" in printed
 
 
 def test_failed_clips_are_told_with_the_command_that_tries_again(

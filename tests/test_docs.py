@@ -110,7 +110,7 @@ def test_an_example_in_sql_runs(block: Block, home: Path) -> None:
 
 def test_every_kind_of_example_is_there() -> None:
     assert len(COMMANDS) >= 15 and len(PYTHON) > 6
-    assert {"readers", "exporters"} <= {
+    assert {"readers", "exporters", "models"} <= {
         group for b in BLOCKS if b.language == "toml" for group in re.findall(r"(\w+)\"\]", b.text)
     }
 
@@ -125,7 +125,7 @@ def example(title: str) -> Block:
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Modules of the page, installed as a package that brings entry points."""
-    names = ["boxes_csv", "npy_folder"]
+    names = ["boxes_csv", "npy_folder", "red_things"]
     folder = tmp_path / "site"
     metadata = folder / "lab_plugins-1.0.dist-info"
     metadata.mkdir(parents=True)
@@ -162,6 +162,17 @@ def test_the_reader_of_the_page_works_once_installed(install: list[str], tmp_pat
     assert [int(p.max()) for p in recording.views[0].rgb.source.read([0, 2])] == [0, 2]
 
 
+def test_the_model_of_the_page_works_once_installed(install: list[str]) -> None:
+    from scenekeeper.models import Device, FrameModel, open_model
+    from tests.checkpoints.pictures import frame
+
+    model = open_model("red:0.5", Device())
+    assert isinstance(model, FrameModel) and model.card.name == "red:0.5"
+    found, none = (model.run([frame()], words, [None])[0] for words in ({"red mug": ()}, {}))
+    assert found.phrase == ("red mug",) and found.score[0] == pytest.approx(0.785, abs=0.02)
+    assert abs(found.box_xyxy[0] - [50, 110, 87, 169]).max() <= 1 and len(none) == 0
+
+
 @pytest.mark.slow
 def test_the_stage_of_the_page_runs(home: Path) -> None:
     (home / "dark_frames.py").write_text(example("dark_frames.py").text)
@@ -169,7 +180,9 @@ def test_the_stage_of_the_page_runs(home: Path) -> None:
     assert open_dataset("dark.sk").table("quality").num_rows == 11
 
 
-@pytest.mark.parametrize("title", ["boxes_csv.py", "npy_folder.py", "dark_frames.py"])
+@pytest.mark.parametrize(
+    "title", ["boxes_csv.py", "npy_folder.py", "red_things.py", "dark_frames.py"]
+)
 def test_an_example_of_extending_is_short(title: str) -> None:
     assert len(example(title).text.splitlines()) < 50
 

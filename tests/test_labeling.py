@@ -13,7 +13,8 @@ from PIL import Image
 
 from scenekeeper import engine, label, name, open_dataset
 from scenekeeper.errors import DatasetError, RecordingError
-from scenekeeper.labeling import EmbeddedLabeler, MapLabeler, _session_name, prototypes
+from scenekeeper.labelers import EmbeddedLabeler, MapLabeler, prototypes
+from scenekeeper.labeling import _session_name
 from scenekeeper.schema import UNNAMED
 from scenekeeper.simulate import write_tabletop
 from scenekeeper.store import Dataset

@@ -25,10 +25,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "naming": VOCABULARY,
     # Stages know the vocabulary and the store, never each other.
     "quality": DATA,
-    "ground": DATA | {"naming"},
-    "segment": DATA | {"naming"},
+    # What a model is; the adapters lie in the rooms of their stages.
+    "models": VOCABULARY,
+    "ground": DATA | {"models", "naming"},
+    "segment": DATA | {"models", "naming"},
     "world": DATA,
-    "describe": DATA,
+    "describe": DATA | {"models"},
     "evaluate": DATA,
     # The engine knows what a stage is, not which there are.
     "engine": {"errors", "schema", "store"},
@@ -36,9 +38,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Simulated visits are recordings like any other, and their truth is a dataset like any other.
     "simulate": DATA | {"exchange", "recording", "vocabulary"},
     "report": DATA | {"recording", "world"},
+    "labelers": DATA
+    | {"describe", "engine", "ground", "models", "naming", "quality", "segment", "world"},
     "labeling": DATA
-    | {"describe", "engine", "ground", "naming", "quality", "recording", "segment", "world"},
-    "doctoring": VOCABULARY,
+    | {"describe", "engine", "labelers", "models", "quality", "recording", "vocabulary", "world"},
+    "doctoring": VOCABULARY | {"models"},
     "vocabulary": VOCABULARY,
     "verbs": DATA
     | {"evaluate", "exchange", "labeling", "recording", "simulate", "vocabulary", "world"},
@@ -46,12 +50,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"engine", "exchange", "ground", "labeling", "report", "vocabulary", "world"},
     "printing": {"engine", "labeling"},
     "cli_world": {"errors", "exchange", "printing", "report", "world", "world_verbs"},
-    "cli": {"cli_world", "doctoring", "engine", "errors", "evaluate", "labeling", "printing"}
-    | {"report", "store", "verbs"},
+    "cli": {"cli_world", "doctoring", "engine", "errors", "evaluate", "labeling", "models"}
+    | {"printing", "report", "store", "verbs"},
     "__init__": {"doctoring", "labeling", "recording", "store", "verbs", "world", "world_verbs"},
 }
 HEAVY = {"numpy", "scipy", "pyarrow", "duckdb", "av", "PIL", "mcap", "rosbags", "pycocotools"}
-HEAVY |= {"numba", "onnxruntime"}
+HEAVY |= {"numba", "onnxruntime", "torch", "transformers"}
 
 
 def room_of(file: Path) -> str:

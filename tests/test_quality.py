@@ -23,7 +23,7 @@ def flags(*frames: Frame) -> list[list[str]]:
     clip = [*(frame(k, SHARP) for k in range(5)), *frames]
     job = Quality().open(Clip("s", 0, 0, len(clip)), None)
     for one in clip:
-        job.collect(job.encode(job.infer(one)))
+        job.collect(job.encode(one))
     table = job.finish()["quality"]
     assert table.schema.equals(QUALITY)
     found: list[list[str]] = table["flags"].to_pylist()

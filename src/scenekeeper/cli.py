@@ -68,6 +68,23 @@ def label(
     session: Annotated[
         str | None, typer.Option(help="Name of the session; the recording's by default.")
     ] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--models", "-m", help="fast, best, or FAMILY:CHECKPOINT,...; see `scenekeeper doctor`."
+        ),
+    ] = None,
+    vocabulary: Annotated[
+        str | None,
+        typer.Option(help="Words to look for as TOML, or `propose`: the describing model does."),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Where models run: cpu, cuda:0; a GPU if there is one.")
+    ] = None,
+    purpose: Annotated[
+        str | None,
+        typer.Option(help="research or commercial: refuse models whose licence forbids it."),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Encoding threads; one per core by default.")
     ] = None,
@@ -81,6 +98,7 @@ def label(
     scenekeeper label kitchen/                       an RGB-D folder -> kitchen.sk
     scenekeeper label day1.mcap day2.mcap -o lab.sk  two sessions, one dataset
     scenekeeper label g1_dataset#episode_000029      one LeRobot episode
+    scenekeeper label day1.mcap --models fast        with models that see more, on a GPU
     """
     from scenekeeper import labeling
     from scenekeeper.report import write_report
@@ -89,7 +107,15 @@ def label(
     target = into or Path(Path(recordings[0].partition("#")[0]).resolve().stem + ".sk")
     with progress_of(json, quiet) as progress:
         reports = labeling.label(
-            recordings, target, session=session, workers=workers, progress=progress
+            recordings,
+            target,
+            session=session,
+            models=models,
+            vocabulary=vocabulary,
+            device=device,
+            purpose=purpose,
+            workers=workers,
+            progress=progress,
         )
         progress.say("writing the report page")
         page = write_report(open_dataset(target))
@@ -106,7 +132,9 @@ def label(
         _print_labelled(reports, target, page)
     open_page(page, open, json)
     if failed:
-        command = shlex.join(["scenekeeper", "label", *recordings, "--into", str(target)])
+        chosen = {"--models": ",".join(models or ()), "--vocabulary": vocabulary}
+        options = [part for name, value in chosen.items() if value for part in (name, value)]
+        command = shlex.join(["scenekeeper", "label", *recordings, "--into", str(target), *options])
         print(f"some clips failed; try them again with:  {command}", file=sys.stderr)
         raise typer.Exit(1)
 
@@ -436,13 +464,34 @@ def convert(
 def doctor(json: Json = False) -> None:
     """What this machine can run, what is missing, and how to get it."""
     from scenekeeper.doctoring import doctor as examine
+    from scenekeeper.doctoring import doctor_models
+    from scenekeeper.models.known import presets
+    from scenekeeper.models.registry import families
 
-    checks = examine()
+    checks, models = examine(), doctor_models()
     if json:
-        print_json([c.to_dict() for c in checks])
+        print_json(
+            {
+                "machine": [c.to_dict() for c in checks],
+                "models": [m.to_dict() for m in models],
+                "families": list(families()),
+            }
+        )
         return
     rows = [("ok" if c.ok else "--", c.what, c.found, c.remedy) for c in checks]
     print_table(("", "what", "found", "remedy"), rows)
+    print("\nmodels, for label --models; any other checkpoint of a family will do as well")
+    print_table(
+        ("fits", "here", "model", "needs", "licence", "remedy"),
+        [(_yes(m.fits), _yes(m.here), m.name, m.needs, m.licence, m.remedy) for m in models],
+    )
+    print(f"\nfamilies: {', '.join(families())}")
+    for name, (parts, about) in presets().items():
+        print(f"--models {name}: {', '.join(parts)} ({about})")
+
+
+def _yes(fact: bool) -> str:
+    return "yes" if fact else "no"
 
 
 @app.callback(invoke_without_command=True)

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import platform
 import shutil
+import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -34,7 +35,34 @@ class Check:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class ModelCheck:
+    """Whether a model that is known to work can be used here.
+
+    Attributes:
+        name: as ``label --models`` takes it.
+        fits: whether this machine has the memory.
+        here: whether its checkpoint is on this machine.
+        licence: its terms, in one line.
+        needs: memory it needs, and on what.
+        remedy: the command that gets what is missing; empty when nothing is.
+    """
+
+    name: str
+    fits: bool
+    here: bool
+    licence: str
+    needs: str
+    remedy: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+
 _EXTRAS = (
+    ("torch", "torch", "models of other people", "pip install 'scenekeeper[models]'"),
+    ("transformers", "transformers", "models of other people", "pip install 'scenekeeper[models]'"),
     ("rerun", "rerun", "export to Rerun", "pip install 'scenekeeper[rerun]'"),
     ("h5py", "h5py", "HDF5 recordings (ALOHA, ACT)", "pip install 'scenekeeper[hdf5]'"),
 )
@@ -48,6 +76,7 @@ def doctor() -> list[Check]:
         _disk(),
         *_libraries(),
         _video(),
+        _gpu(),
         *(_extra(*extra) for extra in _EXTRAS),
     ]
 
@@ -100,3 +129,60 @@ def _extra(what: str, module: str, purpose: str, command: str) -> Check:
     return Check(
         what, there, purpose if there else f"not installed ({purpose})", "" if there else command
     )
+
+
+def doctor_models() -> list[ModelCheck]:
+    """Look at which models can be used on this machine, and on what terms."""
+    from scenekeeper.models.known import known_models, licence
+
+    gpu, memory = _gpu_gb(), _memory_gb()
+    installed = importlib.util.find_spec("torch") and importlib.util.find_spec("transformers")
+    checks = []
+    for known in known_models():
+        repository = known.name.partition(":")[2]
+        if "://" in repository:  # runs on a server, of whose machine we know nothing
+            continue
+        here, terms = _is_here(repository), licence(known.licence)
+        # Without a GPU weights lie in main memory, and every frame takes seconds.
+        fits = known.gpu_gb <= (gpu or memory)
+        remedy = "" if here else f"hf download {repository}"
+        if known.gated and not here:
+            remedy = f"accept the terms on its page, hf auth login, {remedy}"
+        if not installed:
+            remedy = "pip install 'scenekeeper[models]'"
+        about = f"{known.licence}: {terms.about}" if terms else known.licence or "unknown"
+        needs = f"{known.gpu_gb:g} GB {'of the GPU' if gpu else 'of memory, slow without a GPU'}"
+        checks.append(ModelCheck(known.name, fits, here, about, needs, remedy))
+    return checks
+
+
+def _is_here(repository: str) -> bool:
+    if importlib.util.find_spec("huggingface_hub") is None:
+        return False
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(repository, "config.json"), str)
+
+
+def _memory_gb() -> float:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    except (ValueError, OSError):
+        return 0.0
+
+
+def _gpu_gb() -> float:
+    """Memory of the largest GPU, gigabytes; 0 = there is none."""
+    if shutil.which("nvidia-smi") is None:
+        return 0.0
+    query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    done = subprocess.run(query, capture_output=True, text=True, check=False)
+    sizes = [float(line) for line in done.stdout.split() if line.replace(".", "").isdigit()]
+    return max(sizes, default=0.0) * 2**20 / 1e9
+
+
+def _gpu() -> Check:
+    size = _gpu_gb()
+    if size:
+        return Check("GPU", True, f"{size:.0f} GB")
+    return Check("GPU", False, "none: large models take seconds a frame", "Fine without models.")

@@ -5,44 +5,40 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from scenekeeper import engine
 from scenekeeper.describe import Describe
-from scenekeeper.errors import RecordingError
-from scenekeeper.ground import Propose
-from scenekeeper.ground.weights import load
-from scenekeeper.naming import NamingConfig
+from scenekeeper.errors import ModelError, RecordingError
+from scenekeeper.labelers import (
+    EmbeddedLabeler,
+    Labeler,
+    given_names,
+    model_labeler,
+    proposed_words,
+)
+from scenekeeper.models.base import Words
 from scenekeeper.quality import Quality
 from scenekeeper.recording import Recording, open_recordings
 from scenekeeper.recording.frames import frame_index, read_frames, signal_rows
 from scenekeeper.recording.open import reopen
 from scenekeeper.recording.registration import align, apply_alignment
-from scenekeeper.schema import UNNAMED
-from scenekeeper.segment import Discover, Project, Unite
+from scenekeeper.schema import UNNAMED, Frame
 from scenekeeper.store import Dataset, SessionInfo, fingerprint
-from scenekeeper.world import ExistenceConfig, Fuse, FuseConfig, Observe, Reconcile, World
+from scenekeeper.vocabulary import FILE as VOCABULARY
+from scenekeeper.vocabulary import read_vocabulary, write_vocabulary
+from scenekeeper.world import Observe, Reconcile, World
 from scenekeeper.world.difference import told
 
 CLIP_SECONDS = 10.0
-
-EMBEDDED = ExistenceConfig(
-    prior=0.62,
-    p_detect=0.85,
-    p_false=0.75,
-    p_score=0.62,
-    correlation=1.0,
-    correlation_scores=1.0,
-)
-"""What the embedded labeler's sightings mean. It looks at a whole session before it labels a frame,
-so a ghost comes back nearly as surely as a thing does, and all scores of a thing are one word: on
-four simulated homes, seeds 10100 to 10106, 62 of 100 of its objects were real."""
+PROPOSE = "propose"
+"""In the place of a vocabulary: the describing model proposes one."""
 
 
 @dataclass(frozen=True)
@@ -89,102 +85,15 @@ class LabelReport:
         return asdict(self)
 
 
-class Labeler(Protocol):
-    """How recordings become labels."""
-
-    def stages(self, dataset: Dataset, session: str) -> Sequence[engine.Stage]:
-        """Its stages, in an order in which each finds the tables it reads.
-
-        Args:
-            dataset: where names lie that people gave.
-            session: what will be labelled.
-        """
-        ...
-
-
-@dataclass(frozen=True)
-class EmbeddedLabeler:
-    """The labeler in the wheel: small networks and the map, no download.
-
-    Attributes:
-        fuse: how depth becomes a surface.
-        naming: when a name is said.
-    """
-
-    fuse: FuseConfig = field(default_factory=FuseConfig)
-    naming: NamingConfig = field(default_factory=NamingConfig)
-
-    def stages(self, dataset: Dataset, session: str) -> Sequence[engine.Stage]:
-        """Its stages in order."""
-        facts = load("namer").facts
-        cameras = {c.name: c for c in dataset.session(session).cameras}
-        unite = Unite(
-            tuple(facts["classes"]),
-            facts["scale"],
-            prototypes(dataset),
-            cameras,
-            naming=self.naming,
-        )
-        return [
-            Quality(),
-            Fuse(self.fuse),
-            Propose(self.fuse.voxel_size),
-            Discover(self.fuse.voxel_size),
-            unite,
-            Project(reads=("tracks", "proposals")),
-            Observe(),
-            World("tracks", EMBEDDED),
-            Reconcile(),
-            Describe(_names(dataset)),
-        ]
-
-
-@dataclass(frozen=True)
-class MapLabeler:
-    """The labeler without any network: depth and poses in, unnamed objects out.
-
-    Attributes:
-        fuse: how depth becomes a surface.
-    """
-
-    fuse: FuseConfig = field(default_factory=FuseConfig)
-
-    def stages(self, dataset: Dataset, session: str) -> Sequence[engine.Stage]:
-        """Its stages in order."""
-        return [
-            Quality(),
-            Fuse(self.fuse),
-            Discover(self.fuse.voxel_size),
-            Project(),
-            Observe(),
-            World("segments"),
-            Describe(_names(dataset)),
-        ]
-
-
-def prototypes(dataset: Dataset) -> dict[str, tuple[float, ...]]:
-    """Mean embedding of what people have named, by name, over all sessions labelled so far."""
-    named = _names(dataset)
-    sums: dict[str, Any] = {}
-    for session in dataset.sessions():
-        run = dataset.current(session).get("tracks")
-        if run is None or not named:
-            continue
-        tracks = dataset.read_segment("tracks", run, session).select(["track", "embedding"])
-        embedding = dict(zip(*(tracks[c].to_pylist() for c in ("track", "embedding")), strict=True))
-        for row in dataset.table("objects", session).select(["object", "track"]).to_pylist():
-            vector = embedding.get(row["track"])
-            if row["object"] in named and vector:
-                word = named[row["object"]]
-                sums[word] = sums.get(word, 0.0) + np.array(vector, np.float64)
-    return {w: tuple((v / np.linalg.norm(v)).round(6).tolist()) for w, v in sorted(sums.items())}
-
-
 def label(
     recordings: Iterable[str | os.PathLike[str]],
     into: str | os.PathLike[str],
     *,
     session: str | None = None,
+    models: str | Sequence[str] | None = None,
+    vocabulary: str | os.PathLike[str] | Words | None = None,
+    device: str | None = None,
+    purpose: str | None = None,
     labeler: Labeler | None = None,
     clip_seconds: float = CLIP_SECONDS,
     workers: int | None = None,
@@ -196,7 +105,13 @@ def label(
         recordings: paths, as :func:`scenekeeper.open_recording` takes them.
         into: the dataset's folder; made if absent.
         session: name for the session; needs exactly one recording. Its own name when absent.
-        labeler: how to label; the embedded one when absent.
+        models: a preset (``fast``, ``best``) or names of models; the embedded labeler when absent.
+        vocabulary: what models look for, as words or the path of a TOML file; ``"propose"`` lets
+            the describing model look at some frames and say. The dataset's own words when absent,
+            else the embedded namer's.
+        device: where models run, as torch calls it.
+        purpose: what the labels are for; a model whose licence forbids it is refused.
+        labeler: how to label, instead of all these.
         clip_seconds: length of a clip, the unit of work and of resume.
         workers: encoding threads; one per core when absent.
         progress: is told; nobody when absent.
@@ -204,6 +119,7 @@ def label(
     Raises:
         RecordingError: a recording cannot be opened.
         DatasetError: the dataset cannot be written, or a session's name is taken.
+        ModelError: a model is not there, not allowed, or has nothing to do.
     """
     opened = [r for path in recordings for r in open_recordings(path)]
     if session is not None:
@@ -216,17 +132,66 @@ def label(
     else:
         opened = [replace(r, name=_session_name(r.name)) for r in opened]
     dataset = Dataset.create(Path(into))
-    how = labeler or EmbeddedLabeler()
     with engine.no_progress() as silent:
         told = progress or silent
+        how = labeler or _labeler(dataset, opened, models, vocabulary, device, purpose, told)
         return [_label_session(dataset, r, how, clip_seconds, workers, told) for r in opened]
+
+
+def _labeler(
+    dataset: Dataset,
+    recordings: Sequence[Recording],
+    models: str | Sequence[str] | None,
+    vocabulary: str | os.PathLike[str] | Words | None,
+    device: str | None,
+    purpose: str | None,
+    progress: engine.Progress,
+) -> Labeler:
+    if models is None:
+        if vocabulary is not None or purpose is not None:
+            raise ModelError(
+                "the embedded labeler has words and terms of its own",
+                remedy="Name models with --models, or teach it with `scenekeeper name`.",
+            )
+        return EmbeddedLabeler()
+    words = _words(dataset, vocabulary)
+    made = model_labeler(models, words, device=device, purpose=purpose)
+    for note in made.notes:
+        progress.say(note)
+    if vocabulary == PROPOSE and words is None:
+        words = proposed_words(made, _spread(recordings))
+        progress.say(f"words to look for: {', '.join(words)}")
+        made = replace(made, vocabulary=words)
+    write_vocabulary(made.vocabulary, dataset.path / VOCABULARY)
+    return made
+
+
+def _words(dataset: Dataset, vocabulary: str | os.PathLike[str] | Words | None) -> Words | None:
+    """What to look for, as far as it is said; what a dataset's file says holds until another is
+    given."""
+    if isinstance(vocabulary, Mapping):
+        return vocabulary
+    if vocabulary is not None and vocabulary != PROPOSE:
+        return read_vocabulary(Path(vocabulary))
+    own = dataset.path / VOCABULARY
+    return read_vocabulary(own) if own.exists() else None
+
+
+def _spread(recordings: Sequence[Recording], most: int = 12) -> list[Frame]:
+    """Frames from all over some recordings."""
+    out: list[Frame] = []
+    for recording in recordings:
+        index = frame_index(recording)
+        rows = np.linspace(0, len(index) - 1, max(1, most // len(recordings))).astype(int)
+        out += read_frames(recording, index.take(np.unique(rows))) if len(index) else ()
+    return out
 
 
 def describe_again(dataset: Dataset) -> None:
     """Write the captions anew after names have changed; reads no pixels."""
     for session in dataset.sessions():
         runs = dataset.current(session)
-        stage = Describe(_names(dataset))
+        stage = Describe(given_names(dataset))
         if not set(stage.reads) <= set(runs):
             continue
         info = dataset.session(session)
@@ -294,7 +259,7 @@ def _fuse_session(
     pieces = next((t for t in ("tracks", "segments") if t in runs), None)
     runs["instances"] = raw_instances(dataset, session) or runs["instances"]
     stages: list[engine.Stage] = [] if "quality" in runs else [Quality()]
-    stages += [Observe(), World(pieces), Reconcile(), Describe(_names(dataset))]
+    stages += [Observe(), World(pieces), Reconcile(), Describe(given_names(dataset))]
     aligned = reopen(info.source, session, info.content, info.alignment)
     done = engine.run(
         dataset, session, stages, lambda rows: read_frames(aligned, rows), progress, workers, runs
@@ -320,7 +285,7 @@ def _label_session(
     aligned, info = _admitted(dataset, recording, clip_seconds)
     for note in info.notes:
         progress.say(f"{info.name}: {note}")
-    names = _names(dataset)
+    names = given_names(dataset)
     done = engine.run(
         dataset,
         info.name,
@@ -330,8 +295,10 @@ def _label_session(
         workers,
     )
     dataset.refresh_views()
-    if _names(dataset) != names:  # somebody named a thing meanwhile
+    if given_names(dataset) != names:  # somebody named a thing meanwhile
         describe_again(dataset)
+    for note in _owed(dataset, info.name):
+        progress.say(f"{info.name}: {note}")
     return _report(dataset, info, done)
 
 
@@ -390,10 +357,6 @@ def _missing(recording: Recording, index: pa.Table) -> tuple[str, ...]:
     )
 
 
-def _names(dataset: Dataset) -> dict[int, str]:
-    return {r["object"]: r["phrase"] for r in dataset.table("names").to_pylist()}
-
-
 def _has_instances(dataset: Dataset, runs: dict[str, str], session: str, clip: int) -> bool:
     return dataset.segment("instances", runs["instances"], session, clip).exists()
 
@@ -425,6 +388,16 @@ def _report(dataset: Dataset, info: SessionInfo, done: engine.Report) -> LabelRe
         done.clips_kept,
         unnamed[0] if unnamed else None,
         done.failures,
-        info.notes,
+        (*info.notes, *_owed(dataset, info.name)),
         told(dataset, info.name),
     )
+
+
+def _owed(dataset: Dataset, session: str) -> tuple[str, ...]:
+    """What describers were asked and have not, or not wholly, answered."""
+    problems = dataset.sql(
+        "SELECT text, count(*) AS n FROM statements WHERE session = ? AND kind = 'problem'"
+        " GROUP BY text ORDER BY text",
+        [session],
+    ).to_pylist()
+    return tuple(f"describing {row['n']} keyframes: {row['text']}" for row in problems)

@@ -56,10 +56,6 @@ class QualityJob:
     config: QualityConfig
     rows: list[dict[str, Any]] = field(default_factory=list)
 
-    def infer(self, frame: Frame) -> Frame:
-        """Nothing to do in order."""
-        return frame
-
     def encode(self, frame: Frame) -> dict[str, Any]:
         """Measure one frame."""
         return measure(frame)

@@ -164,8 +164,11 @@ class Labels:
         track: ``int64 [N]`` identity within the session; -1 = none.
         object: ``int64 [N]`` identity in the world; -1 = none.
         status: N of :data:`STATUSES`.
+        names: N mappings of what it may be called to the model's score for that, best first.
+        text: N sentences about the thing, or ``None``.
         caption: a sentence about the frame.
-        relations: statements about pairs of ``object``.
+        relations: statements about pairs of ``object``; from a model that does not know the world,
+            about pairs of ``track``.
     """
 
     frame_id: int
@@ -180,6 +183,8 @@ class Labels:
     track: NDArray[np.int64] | None = None
     object: NDArray[np.int64] | None = None
     status: tuple[str, ...] = ()
+    names: tuple[Mapping[str, float], ...] = ()
+    text: tuple[str | None, ...] = ()
     caption: str | None = None
     relations: tuple[Relation, ...] = ()
 
@@ -195,6 +200,8 @@ class Labels:
             "track": _column(self.track, n, np.int64, NO_ID),
             "object": _column(self.object, n, np.int64, NO_ID),
             "status": tuple(self.status) or ("auto",) * n,
+            "names": tuple(self.names) or ({},) * n,
+            "text": tuple(self.text) or (None,) * n,
             "signals": {k: _column(v, n, np.float32, np.nan) for k, v in self.signals.items()},
         }
         for name, value in columns.items():
@@ -223,6 +230,8 @@ class Labels:
             track=self.track[rows],
             object=self.object[rows],
             status=tuple(self.status[i] for i in rows),
+            names=tuple(self.names[i] for i in rows),
+            text=tuple(self.text[i] for i in rows),
         )
 
     @classmethod
@@ -253,6 +262,8 @@ class Labels:
             track=np.concatenate([np.asarray(p.track) for p in parts]),
             object=np.concatenate([np.asarray(p.object) for p in parts]),
             status=tuple(s for p in parts for s in p.status),
+            names=tuple(n for p in parts for n in p.names),
+            text=tuple(t for p in parts for t in p.text),
             caption=next((p.caption for p in parts if p.caption), None),
             relations=tuple(r for p in parts for r in p.relations),
         )
@@ -334,6 +345,89 @@ INSTANCES = pa.schema(
         ("signals", pa.map_(pa.string(), pa.float32())),
         ("flags", pa.list_(pa.string())),
         ("status", pa.string()),
+    ]
+)
+
+_ODDS = pa.map_(pa.string(), pa.float32())
+
+DETECTIONS = pa.schema(
+    [
+        ("session", pa.string()),
+        ("frame_id", pa.int64()),
+        ("t_ns", pa.int64()),
+        ("detection", pa.int32()),
+        ("box_xyxy", _BOX),
+        ("mask", pa.binary()),
+        ("height", pa.int32()),
+        ("width", pa.int32()),
+        ("phrase", pa.string()),
+        ("score", pa.float32()),
+        ("names", _ODDS),
+        ("signals", _ODDS),
+        ("admitted", pa.bool_()),
+    ]
+)
+
+MASKLETS = pa.schema(
+    [
+        ("session", pa.string()),
+        ("frame_id", pa.int64()),
+        ("t_ns", pa.int64()),
+        ("camera", pa.string()),
+        ("track", pa.int64()),
+        ("box_xyxy", _BOX),
+        ("mask", pa.binary()),
+        ("height", pa.int32()),
+        ("width", pa.int32()),
+        ("phrase", pa.string()),
+        ("score", pa.float32()),
+        ("names", _ODDS),
+        ("signals", _ODDS),
+    ]
+)
+
+STITCHES = pa.schema(
+    [
+        ("session", pa.string()),
+        ("clip", pa.int32()),
+        ("masklet", pa.int64()),
+        ("track", pa.int64()),
+        ("phrase", pa.string()),
+        ("score", pa.float32()),
+        ("names", _ODDS),
+    ]
+)
+
+GLANCES = pa.schema(
+    [
+        ("session", pa.string()),
+        ("frame_id", pa.int64()),
+        ("t_ns", pa.int64()),
+        ("thumbnail", pa.binary()),
+    ]
+)
+
+KEYFRAMES = pa.schema(
+    [
+        ("session", pa.string()),
+        ("frame_id", pa.int64()),
+        ("t_ns", pa.int64()),
+    ]
+)
+
+STATEMENTS = pa.schema(
+    [
+        ("session", pa.string()),
+        ("frame_id", pa.int64()),
+        ("t_ns", pa.int64()),
+        ("kind", pa.string()),
+        ("subject", pa.int64()),
+        ("predicate", pa.string()),
+        ("object", pa.int64()),
+        ("text", pa.string()),
+        ("score", pa.float32()),
+        ("source", pa.string()),
+        ("signals", _ODDS),
     ]
 )
 
@@ -475,6 +569,19 @@ RECONCILED = pa.schema(
     ]
 )
 
+OBJECT_CAPTIONS = pa.schema(
+    [
+        ("session", pa.string()),
+        ("object", pa.int64()),
+        ("track", pa.int64()),
+        ("frame_id", pa.int64()),
+        ("text", pa.string()),
+        ("score", pa.float32()),
+        ("source", pa.string()),
+        ("status", pa.string()),
+    ]
+)
+
 CAPTIONS = pa.schema(
     [
         ("session", pa.string()),
@@ -517,6 +624,13 @@ TABLES: Mapping[str, pa.Schema] = {
     "quality": QUALITY,
     "surface": SURFACE,
     "segments": SEGMENTS,
+    "detections": DETECTIONS,
+    "masklets": MASKLETS,
+    "stitches": STITCHES,
+    "glances": GLANCES,
+    "keyframes": KEYFRAMES,
+    "statements": STATEMENTS,
+    "object_captions": OBJECT_CAPTIONS,
     "proposals": PROPOSALS,
     "tracks": TRACKS,
     "observations": OBSERVATIONS,

@@ -41,9 +41,12 @@ class Job:
     at_finish: Step = nothing
     collected: list[int] = field(default_factory=list)
 
-    def infer(self, frame: Frame) -> int:
+    def push(self, frame: Frame) -> Iterator[int]:
         self.at_infer(frame.frame_id)
-        return frame.frame_id
+        yield frame.frame_id
+
+    def flush(self) -> Iterator[int]:
+        return iter(())
 
     def encode(self, item: int) -> int:
         self.at_encode(item)

@@ -92,6 +92,64 @@ def test_no_more_frames_are_alive_than_allowed() -> None:
     assert 2 <= most[0] <= 5
 
 
+class Holding(Job):
+    """Holds three frames back, for a batch."""
+
+    def __init__(self, clip: Clip, **steps: Any) -> None:
+        super().__init__(clip, **steps)
+        self.held: list[int] = []
+
+    def push(self, frame: Frame) -> Iterator[int]:
+        self.held.append(frame.frame_id)
+        if len(self.held) == 4:
+            yield from self.flush()
+
+    def flush(self) -> Iterator[int]:
+        held, self.held = self.held, []
+        return iter(held)
+
+
+def test_a_job_may_hold_frames_back() -> None:
+    # More than may be in flight, so held frames must not count.
+    outcomes, _ = run(2, lambda clip: [Holding(clip), Job(clip)], in_flight=2)
+    for k, outcome in outcomes.items():
+        assert ids(outcome, 0) == ids(outcome, 1) == list(range(k * CLIP, (k + 1) * CLIP))
+
+
+def test_a_job_without_an_ordered_part_gets_the_frames_themselves() -> None:
+    class Plain:
+        def __init__(self) -> None:
+            self.seen: list[int] = []
+
+        def encode(self, frame: Frame) -> int:
+            return frame.frame_id
+
+        def collect(self, item: int) -> None:
+            self.seen.append(item)
+
+        def finish(self) -> dict[str, Any]:
+            return {"seen": self.seen}
+
+    outcomes, _ = run(1, lambda clip: [Plain()])
+    assert outcomes == {0: [{"seen": list(range(CLIP))}]}
+
+
+def test_only_a_job_that_wants_them_sees_frames_of_the_clip_before() -> None:
+    outcomes: dict[int, Outcome] = {}
+    clip = Clip("s", 1, 10, 20)
+    work = ClipWork(clip, lambda: [Job(clip), Job(clip)], lambda: frames(7, 20), (0, 3))
+    run_clips(
+        [work],
+        ["one", "two"],
+        lambda clip, outcome: outcomes.update({clip.index: outcome}),
+        busy=Busy(),
+        tick=lambda: None,
+        workers=2,
+        in_flight=4,
+    )
+    assert ids(outcomes[1], 0) == list(range(10, 20)) and ids(outcomes[1], 1) == list(range(7, 20))
+
+
 @pytest.mark.parametrize("step", ["at_infer", "at_encode", "at_collect"])
 def test_an_error_at_any_step_costs_its_clip_and_no_other(step: str) -> None:
     outcomes, _ = run(4, lambda clip: [Job(clip, **{step: refuse(14)}), Job(clip)])

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import redirect_stderr
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +190,55 @@ def test_progress_for_people_names_the_rate_and_the_bottleneck(made: Dataset) ->
         progress.say("depth is registered")
         engine.run(made, "s", [Measure()], decode, progress)
     assert "depth is registered" in told.getvalue()
+
+
+@dataclass(frozen=True)
+class Picky(Measure):
+    """A clip stage that wants to see some frames only."""
+
+    picked: tuple[int, ...] = ()
+
+    def wanted(self, clip: Clip, tables: Tables) -> list[int]:
+        return [k for k in self.picked if clip.start <= k < clip.stop]
+
+
+def decoded_by(made: Dataset, *stages: Stage) -> list[int]:
+    """Numbers of the frames that were decoded."""
+    decoded: list[int] = []
+
+    def watched(rows: pa.Table) -> Any:
+        decoded.extend(rows["frame_id"].to_pylist())
+        return decode(rows)
+
+    with engine.no_progress() as silent:
+        assert not engine.run(made, "s", stages, watched, silent).failures
+    return decoded
+
+
+def test_only_frames_that_a_stage_wants_are_decoded(made: Dataset) -> None:
+    assert decoded_by(made, Picky(picked=(1, 3, 9))) == [1, 3, 9]
+
+
+def test_no_frame_is_decoded_for_a_stage_that_wants_none(made: Dataset) -> None:
+    assert decoded_by(made, Picky()) == []
+    assert len(made.table("quality")) == 0
+
+
+def test_a_choosy_stage_does_not_keep_frames_from_others(made: Dataset) -> None:
+    assert decoded_by(made, Picky(picked=(1,)), Measure(version=2)) == [1, *range(12)]
+
+
+class Led(Measure):
+    """A clip stage that looks back."""
+
+    lead = 2
+
+
+def test_a_stage_that_looks_back_sees_the_end_of_the_clip_before(made: Dataset) -> None:
+    run(made, Led())
+    seen = [made.read_segment("quality", run_of(made), "s", k)["frame_id"] for k in range(3)]
+    assert [ids.to_pylist()[:2] for ids in seen] == [[0, 1], [2, 3], [6, 7]]
+
+
+def run_of(made: Dataset) -> str:
+    return made.current("s")["quality"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scenekeeper import label, open_dataset
-from scenekeeper.labeling import EmbeddedLabeler
+from scenekeeper.labelers import EmbeddedLabeler
 from scenekeeper.schema import UNNAMED
 from tests.segment.kitchen_truth import BOXES, MORE_BOXES, NAMES, verdicts
 

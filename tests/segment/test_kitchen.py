@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from scenekeeper import label, open_dataset
-from scenekeeper.labeling import LabelReport, MapLabeler
+from scenekeeper.labelers import MapLabeler
+from scenekeeper.labeling import LabelReport
 from scenekeeper.store import Dataset
 from tests.segment.kitchen_truth import BOXES, Sightings, sightings
 

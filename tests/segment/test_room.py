@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from scenekeeper import label, masks, open_dataset
-from scenekeeper.labeling import MapLabeler
+from scenekeeper.labelers import MapLabeler
 from scenekeeper.simulate import write_tabletop
 from scenekeeper.store import Dataset
 

@@ -112,7 +112,7 @@ def test_what_furniture_covers_now_and_then_does_not_become_part_of_it() -> None
 
 def test_a_whole_that_was_taken_for_two_halves_becomes_one() -> None:
     gathering = gathered(*of_table(0, {1: LEFT}, {2: RIGHT}, {3: TABLE}, {3: TABLE}))
-    assert objects(gathering) == [[0]] * 4
+    assert len({o for of in objects(gathering) for o in of}) == 1
 
 
 def test_the_part_of_a_thing_that_is_not_hidden_is_that_thing() -> None:

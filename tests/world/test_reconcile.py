@@ -32,7 +32,7 @@ def reconciled(tables: MadeTables, *seen: NDArray[np.float32] | None) -> tuple[R
     clip = Clip("s", 0, 0, len(seen))
     job = Reconcile().open(clip, tables)
     for k, one in enumerate(seen):
-        job.collect(job.encode(job.infer(frame(k, one))))
+        job.collect(job.encode(frame(k, one)))
     made = job.finish()
     return made["instances"].to_pylist(), made["reconciled"].to_pylist()
 

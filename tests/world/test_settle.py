@@ -9,12 +9,9 @@ from scipy.spatial.transform import Rotation
 
 from scenekeeper.schema import Camera
 from scenekeeper.simulate.raycast import Shape, cast, pixel_grid
-from scenekeeper.world.settle import Settler, available
+from scenekeeper.world.settle import Settler
 
 Float = NDArray[np.float64]
-
-if not available():
-    pytest.skip("poses are settled with small_gicp, which is not here", allow_module_level=True)
 
 CAMERA = Camera("front", 107, 80, np.array([[90.0, 0, 53], [0, 90, 39.5], [0, 0, 1]]))
 ROOM = [

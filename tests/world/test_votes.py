@@ -102,6 +102,20 @@ def test_votes_are_those_of_dictionaries(history: list[Any], asked: list[Any]) -
     assert all(whole[o] <= votes.size[o] <= parts[o] for o in parts)
 
 
+@pytest.mark.parametrize("n", [table.LOOKED, 2 * table.LOOKED, 20 * table.LOOKED + 7])
+def test_of_many_cells_the_share_on_an_object_is_known_to_a_few_percent(n: int) -> None:
+    rng, votes = np.random.default_rng(n), Votes()
+    votes.born(2)
+    all_cells = keys(3 * np.stack(np.unravel_index(rng.permutation(20**3)[:n], (20, 20, 20)), 1))
+    on = np.sort(rng.permutation(n)[: int(0.3 * n)])
+    votes.add(all_cells[on], np.array([0, len(on)]), np.array([1]))
+    det, obj, shared = votes.overlaps(all_cells, np.array([0, n]))
+    assert det.tolist() == [0] and obj.tolist() == [1]
+    assert abs(shared[0] / n - 0.3) < 0.09
+    if n < 2 * table.LOOKED:
+        assert shared[0] == len(on)
+
+
 def test_growing_keeps_every_vote() -> None:
     votes, rng = Votes(room=2), np.random.default_rng(0)
     votes.born(50)
@@ -212,12 +226,14 @@ def test_what_a_frame_costs_does_not_grow_with_the_objects(
         found = table._overlaps.py_func(
             asked,
             np.array([0, len(asked)]),
-            votes._key.view(Counted),
+            votes._block.view(Counted),
+            votes._row,
             votes._vote,
             votes.alias,
             np.full((n, 2), -1),
         )
         assert found[1].tolist() == [3] and found[2].tolist() == [64]
         looked[n] = steps
-    # One look per slot on the way and one to see whether it is taken: fuller tables, longer ways.
-    assert looked[3000] <= 2 * looked[10] <= 2 * 64 * 7 * 6
+    # Two looks per slot on the way: fuller tables, longer ways. Of 64 cells, each of which begin a
+    # block, 16 have a neighbour in another one on each of six sides.
+    assert looked[3000] <= 2 * looked[10] <= 2 * (64 + 6 * 16) * 6

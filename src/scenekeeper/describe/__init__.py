@@ -1,11 +1,15 @@
 """Stage 3: what a frame shows, in words.
 
-In: instances, objects and relations. Out: one caption per frame. This first describer fills a
-template from the scene graph and says so (``source = 'template'``); it sees no pixels.
+In: frames, instances, objects and relations. Out: a caption per frame and per object, and
+statements about relations. Models look at keyframes (``Tell``); what they do not tell is filled in
+from the scene graph by a template, which says so (``source = 'template'``).
 """
 
 from __future__ import annotations
 
+from scenekeeper.describe.choose import Choose, Glance
+from scenekeeper.describe.compose import Compose
+from scenekeeper.describe.tell import Tell
 from scenekeeper.describe.template import Describe, caption
 
-__all__ = ["Describe", "caption"]
+__all__ = ["Choose", "Compose", "Describe", "Glance", "Tell", "caption"]

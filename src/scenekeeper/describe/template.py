@@ -63,38 +63,50 @@ class Describe:
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
-        return {"version": 1, "names": sorted([k, v] for k, v in self.names.items())}
+        return {"version": 2, "names": sorted([k, v] for k, v in self.names.items())}
 
     def reduce(self, tables: SessionTables, run: str) -> Mapping[str, pa.Table]:
         """Describe every frame from the objects it shows."""
-        objects = tables.of_session("objects").to_pylist()
-        phrase = {o["object"]: self.names.get(o["object"], o["phrase"]) for o in objects}
-        kind = {o["object"]: o["kind"] for o in objects}
-        of_track = {o["track"]: o["object"] for o in objects}
-        carried = {
-            r["subject"]: (r["predicate"], r["object"])
-            for r in tables.of_session("relations").to_pylist()
-            if r["predicate"] in ("on", "in")
+        rows = captions_of(tables, self.names)
+        return {"captions": pa.Table.from_pylist(rows, CAPTIONS)}
+
+
+def captions_of(tables: SessionTables, names: Mapping[int, str]) -> list[dict[str, Any]]:
+    """A row of captions for every frame, from the objects that it shows.
+
+    Where nothing has a place in 3D there are no objects; then tracks are told of by their phrase.
+    """
+    objects = tables.of_session("objects").to_pylist()
+    phrase = {o["object"]: names.get(o["object"], o["phrase"]) for o in objects}
+    kind = {o["object"]: o["kind"] for o in objects}
+    of_track = {o["track"]: o["object"] for o in objects}
+    carried = {
+        r["subject"]: (r["predicate"], r["object"])
+        for r in tables.of_session("relations").to_pylist()
+        if r["predicate"] in ("on", "in")
+    }
+    texts: dict[int, str] = {}
+    for part in tables.each_clip("instances"):
+        ids, tracks = part["frame_id"].to_numpy(), part["track"].to_numpy()
+        if not objects:
+            words = zip(tracks.tolist(), part["phrase"].to_pylist(), strict=True)
+            phrase |= {t: word for t, word in words if t not in phrase}
+            kind = dict.fromkeys(phrase, "thing")
+            of_track = {t: t for t in phrase}
+        for frame_id in np.unique(ids):
+            shown = [of_track[t] for t in tracks[ids == frame_id].tolist() if t in of_track]
+            texts[int(frame_id)] = caption(shown, phrase, kind, carried)
+    empty = caption([], {}, {}, {})
+    return [
+        {
+            "session": tables.session,
+            **frame,
+            "text": texts.get(frame["frame_id"], empty),
+            "source": "template",
+            "status": "auto",
         }
-        texts: dict[int, str] = {}
-        for rows in tables.each_clip("instances"):
-            ids, tracks = rows["frame_id"].to_numpy(), rows["track"].to_numpy()
-            for frame_id in np.unique(ids):
-                shown = [of_track[t] for t in tracks[ids == frame_id].tolist() if t in of_track]
-                texts[int(frame_id)] = caption(shown, phrase, kind, carried)
-        frames = tables.frames().select(["frame_id", "t_ns"]).to_pylist()
-        empty = caption([], {}, {}, {})
-        rows_out = [
-            {
-                "session": tables.session,
-                **frame,
-                "text": texts.get(frame["frame_id"], empty),
-                "source": "template",
-                "status": "auto",
-            }
-            for frame in frames
-        ]
-        return {"captions": pa.Table.from_pylist(rows_out, CAPTIONS)}
+        for frame in tables.frames().select(["frame_id", "t_ns"]).to_pylist()
+    ]
 
 
 def caption(

@@ -14,7 +14,7 @@ from scenekeeper.engine.progress import (
     rich_progress,
 )
 from scenekeeper.engine.run import Report, run
-from scenekeeper.engine.stage import ClipJob, ClipStage, SessionStage, Stage, Tables
+from scenekeeper.engine.stage import ClipJob, ClipStage, SessionStage, Stage, StreamJob, Tables
 
 __all__ = [
     "ClipJob",
@@ -23,6 +23,7 @@ __all__ = [
     "Report",
     "SessionStage",
     "Stage",
+    "StreamJob",
     "Tables",
     "json_progress",
     "no_progress",

@@ -1,8 +1,8 @@
 """Frames through jobs, overlapped: decode | infer | encode pool | collect and write.
 
-One thread decodes, the calling thread infers, a few threads encode, one thread collects in frame
-order and commits. A bounded number of frames is in flight, so memory does not grow with length.
-An error anywhere costs its clip and no other.
+One thread decodes, the calling thread infers, a few threads encode, one thread collects in order
+and commits. A bounded number of frames is in flight, besides those that a job holds back, so memory
+does not grow with length. An error anywhere costs its clip and no other.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from scenekeeper.engine.stage import ClipJob
+from scenekeeper.engine.stage import ClipJob, StreamJob
 from scenekeeper.schema import Clip, Frame
 
 Outcome = Sequence[Mapping[str, pa.Table]] | Exception
@@ -46,10 +46,12 @@ class Busy:
 
 @dataclass(eq=False)
 class _Ticket:
-    """One frame on its way, or the end of a clip when ``items`` is ``None``."""
+    """An item of a job on its way; of no job, the end of a frame or of its clip."""
 
     clip: _ClipRun
-    items: list[Any] | None
+    job: int | None = None
+    item: Any = None
+    last: bool = False
     ready: Any = field(default_factory=_thread.allocate_lock)
 
 
@@ -57,16 +59,30 @@ class _Ticket:
 class _ClipRun:
     clip: Clip
     jobs: Sequence[ClipJob] = ()
+    streams: Sequence[bool] = ()
     error: Exception | None = None
 
 
 @dataclass(frozen=True)
 class ClipWork:
-    """A clip to run: how to start its jobs and how to decode its frames."""
+    """A clip to run.
+
+    Attributes:
+        clip: the clip.
+        open_jobs: starts its jobs.
+        frames: decodes its frames, and first those that a job wants to see of the clip before.
+        leads: per job, how many of those it wants; none when absent.
+    """
 
     clip: Clip
     open_jobs: Callable[[], Sequence[ClipJob]]
     frames: Callable[[], Iterator[Frame]]
+    leads: Sequence[int] = ()
+
+    def sees(self, job: int, frame: Frame) -> bool:
+        """Whether a job is shown a frame."""
+        lead = self.leads[job] if self.leads else 0
+        return frame.frame_id >= self.clip.start - lead
 
 
 def run_clips(
@@ -86,9 +102,9 @@ def run_clips(
         names: the stages' names in the order of a clip's jobs, for the accounting.
         commit: called once per clip in order, on the writing thread.
         busy: where work is counted.
-        tick: called per collected frame, on the writing thread.
+        tick: called per frame, on the writing thread.
         workers: encoding threads.
-        in_flight: most frames decoded but not yet collected.
+        in_flight: most frames decoded but not yet collected, or held back by a job.
 
     Raises:
         BaseException: what ``commit`` raised, or an interrupt; errors of a clip go to ``commit``.
@@ -107,7 +123,7 @@ def run_clips(
                     break
                 current = _ClipRun(work.clip)
                 _decode_clip(current, work, decoded, slots, stop, busy)
-                decoded.put((current, None))
+                decoded.put((current, work, None))
         except BaseException as error:
             fatal.append(error)
             stop.set()
@@ -116,7 +132,7 @@ def run_clips(
 
     def encode() -> None:
         while (ticket := encoding.get()) is not None:
-            if ticket.clip.error is None and ticket.items is not None:
+            if ticket.clip.error is None:
                 _guarded(ticket.clip, _encode, ticket, names, busy, workers)
             ticket.ready.release()
 
@@ -124,11 +140,11 @@ def run_clips(
         while (ticket := ordered.get()) is not None:
             try:
                 if not fatal:
-                    _collect(ticket, names, commit, busy, tick)
+                    _collect(ticket, commit, busy, tick)
             except BaseException as error:
                 fatal.append(error)
                 stop.set()
-            if ticket.items is not None:
+            if ticket.job is None and not ticket.last:
                 slots.release()
 
     threads = [threading.Thread(target=t, daemon=True) for t in (decode, collect)]
@@ -165,6 +181,7 @@ def _decode_clip(
     def start() -> None:
         nonlocal source
         current.jobs, source = work.open_jobs(), work.frames()
+        current.streams = [isinstance(job, StreamJob) for job in current.jobs]
 
     _guarded(current, start)
     while current.error is None and not stop.is_set():
@@ -180,61 +197,67 @@ def _decode_clip(
         if frame is None:
             slots.release()
             return
-        decoded.put((current, frame))
+        decoded.put((current, work, frame))
 
 
 def _infer(
-    entry: tuple[_ClipRun, Frame | None],
+    entry: tuple[_ClipRun, ClipWork, Frame | None],
     names: Sequence[str],
     encoding: queue.SimpleQueue[_Ticket | None],
     ordered: queue.SimpleQueue[_Ticket | None],
     busy: Busy,
 ) -> None:
-    current, frame = entry
-    ticket = _Ticket(current, None if frame is None else [None] * len(names))
-    if frame is not None:
-        _guarded(current, _infer_frame, ticket, frame, names, busy)
-        ticket.ready.acquire()
-        encoding.put(ticket)
-    ordered.put(ticket)
+    """Show the jobs a frame, or the end of the clip, and send on what is ready."""
+    current, work, frame = entry
 
-
-def _infer_frame(ticket: _Ticket, frame: Frame, names: Sequence[str], busy: Busy) -> None:
-    assert ticket.items is not None
-    for k, job in enumerate(ticket.clip.jobs):
+    def show(k: int, job: ClipJob) -> None:
         began = time.perf_counter()
-        ticket.items[k] = job.infer(frame)
+        for item in _items(job, current.streams[k], frame):
+            ticket = _Ticket(current, k, item)
+            ticket.ready.acquire()
+            encoding.put(ticket)
+            ordered.put(ticket)
         busy.add(names[k], time.perf_counter() - began)
+
+    for k, job in enumerate(current.jobs):
+        if frame is None or work.sees(k, frame):
+            _guarded(current, show, k, job)
+    ordered.put(_Ticket(current, last=frame is None))
+
+
+def _items(job: Any, streams: bool, frame: Frame | None) -> Iterable[Any]:
+    if not streams:
+        return () if frame is None else (frame,)
+    return job.flush() if frame is None else job.push(frame)  # type: ignore[no-any-return]
 
 
 def _encode(ticket: _Ticket, names: Sequence[str], busy: Busy, workers: int) -> None:
-    assert ticket.items is not None
-    for k, job in enumerate(ticket.clip.jobs):
-        began = time.perf_counter()
-        ticket.items[k] = job.encode(ticket.items[k])
-        busy.add(names[k], time.perf_counter() - began, workers)
+    assert ticket.job is not None
+    began = time.perf_counter()
+    ticket.item = ticket.clip.jobs[ticket.job].encode(ticket.item)
+    busy.add(names[ticket.job], time.perf_counter() - began, workers)
 
 
 def _collect(
     ticket: _Ticket,
-    names: Sequence[str],
     commit: Callable[[Clip, Outcome], None],
     busy: Busy,
     tick: Callable[[], None],
 ) -> None:
     current = ticket.clip
-    if ticket.items is None:
-        began = time.perf_counter()
-        outcome: list[Mapping[str, pa.Table]] = []
-        for job in current.jobs:
-            _guarded(current, lambda done: outcome.append(done()), job.finish)
-        commit(current.clip, outcome if current.error is None else current.error)
-        busy.add("write", time.perf_counter() - began)
+    if ticket.job is not None:
+        ticket.ready.acquire()
+        _guarded(current, current.jobs[ticket.job].collect, ticket.item)
         return
-    ticket.ready.acquire()
-    for k, job in enumerate(current.jobs):
-        _guarded(current, job.collect, ticket.items[k])
-    tick()
+    if not ticket.last:
+        tick()
+        return
+    began = time.perf_counter()
+    outcome: list[Mapping[str, pa.Table]] = []
+    for job in current.jobs:
+        _guarded(current, lambda done: outcome.append(done()), job.finish)
+    commit(current.clip, outcome if current.error is None else current.error)
+    busy.add("write", time.perf_counter() - began)
 
 
 def _guarded(current: _ClipRun, work: Callable[..., Any], *arguments: Any) -> None:

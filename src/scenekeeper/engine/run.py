@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from scenekeeper.engine.memory import give_back, hold_little
 from scenekeeper.engine.pipeline import Busy, ClipWork, Outcome, run_clips
 from scenekeeper.engine.progress import Progress
-from scenekeeper.engine.stage import ClipStage, SessionStage, Stage, Tables
+from scenekeeper.engine.stage import Choosy, ClipStage, Leading, SessionStage, Stage, Tables
 from scenekeeper.errors import ScenekeeperError
 from scenekeeper.schema import Clip, Frame
 from scenekeeper.store import Dataset, Ledger, fingerprint
@@ -102,7 +102,9 @@ def _passes(stages: Sequence[Stage]) -> Iterator[SessionStage | list[ClipStage]]
     group: list[ClipStage] = []
     for stage in stages:
         made = {table for other in group for table in other.writes}
-        if group and (isinstance(stage, SessionStage) or made & set(stage.reads)):
+        apart: object = isinstance(stage, SessionStage) or made & set(stage.reads)
+        apart = apart or any(isinstance(s, Choosy) for s in (stage, *group))
+        if group and apart:
             yield group
             group = []
         if isinstance(stage, SessionStage):
@@ -247,11 +249,18 @@ class _Session:
             self._done += 1
 
     def _clip_work(self, group: list[ClipStage], tables: list[Tables], clip: Clip) -> ClipWork:
-        rows = self._frames.slice(clip.start, len(clip))
         opened = list(zip(group, tables, strict=True))
-        return ClipWork(
-            clip, lambda: [s.open(clip, t) for s, t in opened], lambda: self._decode(rows)
-        )
+        leads = [stage.lead if isinstance(stage, Leading) else 0 for stage in group]
+
+        def frames() -> Iterator[Frame]:
+            stage = group[0]
+            if isinstance(stage, Choosy):
+                wanted = pa.array(stage.wanted(clip, tables[0]), pa.int64())
+                return self._decode(self._frames.take(wanted))
+            start = max(0, clip.start - max(leads))
+            return self._decode(self._frames.slice(start, clip.stop - start))
+
+        return ClipWork(clip, lambda: [s.open(clip, t) for s, t in opened], frames, leads)
 
     def _has(self, group: list[ClipStage], runs: list[str], clip: Clip) -> bool:
         return all(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -49,20 +49,35 @@ class Tables:
 class ClipJob(Protocol):
     """One stage at work on one clip; made by :meth:`ClipStage.open`."""
 
-    def infer(self, frame: Frame) -> Any:
-        """The ordered part, on the one device thread; what it returns goes to ``encode``."""
-        ...
-
     def encode(self, item: Any) -> Any:
-        """The pure part; called from several threads at once, in any order."""
+        """The pure part; called from several threads at once, in any order.
+
+        Takes frames, or of a :class:`StreamJob` what that yields.
+        """
         ...
 
     def collect(self, item: Any) -> None:
-        """Takes encoded items in frame order, on the one writing thread."""
+        """Takes encoded items in order, on the one writing thread."""
         ...
 
     def finish(self) -> Mapping[str, pa.Table]:
         """The clip's new tables, after its last frame."""
+        ...
+
+
+@runtime_checkable
+class StreamJob(ClipJob, Protocol):
+    """A job with a part that needs the frames in order, on the one device thread.
+
+    It may hold frames back, for a batch or because it looks ahead; how many is its own to bound.
+    """
+
+    def push(self, frame: Frame) -> Iterable[Any]:
+        """Take the next frame; items that are ready go to ``encode``."""
+        ...
+
+    def flush(self) -> Iterable[Any]:
+        """Items of the frames still held back, after the clip's last frame."""
         ...
 
 
@@ -91,6 +106,25 @@ class ClipStage(Protocol):
 
     def open(self, clip: Clip, tables: Tables) -> ClipJob:
         """Start on a clip."""
+        ...
+
+
+@runtime_checkable
+class Leading(Protocol):
+    """A clip stage that also wants to see the last frames of the clip before."""
+
+    @property
+    def lead(self) -> int:
+        """How many."""
+        ...
+
+
+@runtime_checkable
+class Choosy(Protocol):
+    """A clip stage that wants to see some frames only, or none; it has a pass of its own."""
+
+    def wanted(self, clip: Clip, tables: Tables) -> Sequence[int]:
+        """Frames of a clip that are decoded for it, ascending."""
         ...
 
 

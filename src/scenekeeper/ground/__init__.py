@@ -1,10 +1,12 @@
-"""Stage 1: what may be things in each frame. The embedded grounder needs no download.
+"""Stage 1: what may be things in each frame.
 
-In: frames, with or without depth. Out: boxes, masks, embeddings and class logits per frame.
+In: frames, and words for models that want them. Out: boxes with names and scores. ``Propose`` is
+the embedded grounder, which needs no download; ``Detect`` runs models of any family.
 """
 
 from __future__ import annotations
 
+from scenekeeper.ground.detect import Detect
 from scenekeeper.ground.stages import Propose
 
-__all__ = ["Propose"]
+__all__ = ["Detect", "Propose"]

@@ -83,10 +83,6 @@ class ProposeJob:
     config: GroundConfig
     frames: list[_Found] = field(default_factory=list)
 
-    def infer(self, frame: Frame) -> Frame:
-        """Nothing to do in order."""
-        return frame
-
     def encode(self, frame: Frame) -> _Found:
         """One frame's proposals."""
         rgb, depth = shrink(frame.rgb, frame.depth)

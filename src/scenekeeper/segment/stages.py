@@ -13,6 +13,7 @@ import pyarrow as pa
 from scenekeeper import geometry
 from scenekeeper.schema import SEGMENTS, UNNAMED, Clip, Frame, Labels, instances_table
 from scenekeeper.segment.discover import DiscoverConfig, Segment, discover, without_noise
+from scenekeeper.segment.flags import flags_of
 from scenekeeper.segment.project import (
     Lookup,
     Shown,
@@ -166,10 +167,6 @@ class ProjectJob:
     shown: Mapping[int, list[Shown]] = field(default_factory=dict)
     frames: list[tuple[Frame, list[Sight]]] = field(default_factory=list)
 
-    def infer(self, frame: Frame) -> Frame:
-        """Nothing to do in order."""
-        return frame
-
     def encode(self, frame: Frame) -> tuple[Frame, list[Sight]]:
         """What shows in one frame."""
         seen = see(frame, self.view.lookup, self.config.max_depth, self.config.min_share)
@@ -217,17 +214,12 @@ def _flags(
     frame: Labels, lookalikes: Mapping[int, frozenset[int]], config: ProjectConfig
 ) -> list[list[str]]:
     assert frame.track is not None
-    height, width = frame.size
     present = set(frame.track.tolist())
-    out = []
-    for track, (x0, y0, x1, y1) in zip(frame.track.tolist(), frame.box_xyxy, strict=True):
-        checks = {
-            "small": min(x1 - x0, y1 - y0) < config.small_side,
-            "truncated": x0 <= 1 or y0 <= 1 or x1 >= width - 1 or y1 >= height - 1,
-            "lookalike": bool(lookalikes[track] & present),
-        }
-        out.append([name for name, found in checks.items() if found])
-    return out
+    found = flags_of(frame, config.small_side)
+    for flags, track in zip(found, frame.track.tolist(), strict=True):
+        if lookalikes[track] & present:
+            flags.append("lookalike")
+    return found
 
 
 def _view(segments: pa.Table) -> _View:

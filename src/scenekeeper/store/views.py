@@ -34,7 +34,7 @@ FROM quality_auto q LEFT JOIN (
   FROM instances_auto GROUP BY ALL) i USING (session, frame_id)""",
 }
 
-_PLAIN = ("relations", "captions", "changes")
+_PLAIN = ("relations", "captions", "object_captions", "statements", "changes")
 _STORED = {
     "names_log": "names",
     "objects_auto": "objects",
@@ -80,6 +80,7 @@ def views_sql(current: Mapping[str, Mapping[str, str]], sessions: list[str], nam
 
 CLIP_TABLES = frozenset(
     {"quality", "surface", "instances", "proposals", "observations", "depths", "reconciled"}
+    | {"detections", "masklets", "glances", "statements"}
 )
 """Tables stored one segment per clip; the others are one segment per session."""
 

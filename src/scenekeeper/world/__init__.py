@@ -11,5 +11,6 @@ from scenekeeper.world.fuse import Fuse, FuseConfig
 from scenekeeper.world.observe import Observe
 from scenekeeper.world.reconcile import Reconcile
 from scenekeeper.world.stage import World
+from scenekeeper.world.told import Agree
 
-__all__ = ["ExistenceConfig", "Fuse", "FuseConfig", "Observe", "Reconcile", "World"]
+__all__ = ["Agree", "ExistenceConfig", "Fuse", "FuseConfig", "Observe", "Reconcile", "World"]

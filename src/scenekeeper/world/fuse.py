@@ -54,10 +54,6 @@ class FuseJob:
     config: FuseConfig
     parts: list[Surface] = field(default_factory=list)
 
-    def infer(self, frame: Frame) -> Frame:
-        """Nothing to do in order."""
-        return frame
-
     def encode(self, frame: Frame) -> Surface | None:
         """One frame's surface."""
         return frame_surface(frame, self.config.voxel_size, self.config.max_depth)

@@ -74,15 +74,12 @@ def lift(
     """
     depth, K = np.ascontiguousarray(depth, np.float32), np.asarray(intrinsics, np.float64)
     places = np.asarray(places, np.int64).reshape(-1, 4)
-    flat = [np.ascontiguousarray(m, np.bool_) for m in masks]
-    _check(depth, K, flat, places, cell, max_depth, stride)
-    bits = np.concatenate([np.zeros(0, np.bool_), *(m.reshape(-1) for m in flat)])
-    first = np.concatenate(([0], np.cumsum([m.size for m in flat], dtype=np.int64)))
-    looked = [-(-m.shape[0] // stride) * -(-m.shape[1] // stride) for m in flat]
-    space = np.array([sum(looked), max(looked, default=0)])
-    key, total, count, start = _cells(
-        depth, K, bits, first, places, cell, max_depth, stride, space[0], space[1]
-    )
+    masks = [np.asarray(m, np.bool_) for m in masks]
+    _check(depth, K, masks, places, cell, max_depth, stride)
+    looked = [m[::stride, ::stride].reshape(-1) for m in masks]
+    bits = np.concatenate([np.zeros(0, np.bool_), *looked])
+    first = np.concatenate(([0], np.cumsum([len(m) for m in looked], dtype=np.int64)))
+    key, total, count, start = _cells(depth, K, bits, first, places, cell, max_depth, stride)
     kept = _largest(key, count, start)
     before = np.concatenate(([0], np.cumsum(kept)))
     point = (total[kept] / count[kept, None]).astype(np.float32)
@@ -127,39 +124,49 @@ def _room(most):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _cells(depth, K, bits, first, places, cell, max_depth, stride, space, most):  # type: ignore[no-untyped-def]
-    n_masks = len(places)
+def _cells(depth, K, bits, first, places, cell, max_depth, stride):  # type: ignore[no-untyped-def]
+    n_masks, space = len(places), first[-1]
     height, width = depth.shape
+    most = 0
+    for m in range(n_masks):
+        most = max(most, first[m + 1] - first[m])
     room = _room(most)
-    table, row, stamp = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
+    table = np.zeros(room, np.int32)  # 1 + the row of a cell; rows of masks before are no rows
     key, count = np.empty(space, np.int64), np.empty(space, np.int32)
     total = np.empty((space, 3))
     start = np.zeros(n_masks + 1, np.int64)
+    right = (np.arange(width) - K[0, 2]) / K[0, 0]
+    cells = 1 / cell
     n = 0
     for m in range(n_masks):
         x0, y0, x1, y1 = places[m]
         start[m] = n
+        across = (x1 - x0 + stride - 1) // stride
+        q, last = -1, np.int64(-1)
         for v in range(y0, min(y1, height), stride):
             if v < 0:
                 continue
-            line = first[m] + (v - y0) * (x1 - x0) - x0
+            down = (v - K[1, 2]) / K[1, 1]
+            at = first[m] + (v - y0) // stride * across - 1
             for u in range(x0, min(x1, width), stride):
-                if u < 0 or not bits[line + u]:
+                at += 1
+                if u < 0 or not bits[at]:
                     continue
-                z = depth[v, u]
+                z = np.float64(depth[v, u])
                 if not 0 < z <= max_depth:
                     continue
-                x, y = (u - K[0, 2]) * z / K[0, 0], (v - K[1, 2]) * z / K[1, 1]
-                k = pack(np.floor(x / cell), np.floor(y / cell), np.floor(z / cell))
-                s = first_slot(k, room)
-                while stamp[s] == m + 1 and table[s] != k:
-                    s = (s + 1) & (room - 1)
-                if stamp[s] != m + 1:
-                    stamp[s], table[s], row[s] = m + 1, k, n
-                    key[n], count[n] = k, 0
-                    total[n] = 0
-                    n += 1
-                q = row[s]
+                x, y = right[u] * z, down * z
+                k = pack(np.floor(x * cells), np.floor(y * cells), np.floor(z * cells))
+                if k != last:  # pixels side by side mostly fall into one cell
+                    last = k
+                    s = first_slot(k, room)
+                    while table[s] > start[m] and key[table[s] - 1] != k:
+                        s = (s + 1) & (room - 1)
+                    if table[s] <= start[m]:
+                        key[n], count[n], total[n] = k, 0, 0
+                        n += 1
+                        table[s] = n
+                    q = table[s] - 1
                 count[q] += 1
                 total[q, 0] += x
                 total[q, 1] += y

@@ -8,7 +8,7 @@ occupy; a detection is the object that holds most of its cells and looks alike.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -19,7 +19,7 @@ from scenekeeper.schema import Camera
 from scenekeeper.voxels import sampling, voxel_keys
 from scenekeeper.world.covering import Showing, covered
 from scenekeeper.world.lift import Lifted, lift
-from scenekeeper.world.settle import Settler, available
+from scenekeeper.world.settle import Settler
 from scenekeeper.world.table import REACH
 from scenekeeper.world.votes import Votes
 
@@ -64,7 +64,7 @@ class MapConfig:
     double: float = 0.5
     doubles: int = 2
     alike: float = 0.6
-    settle: bool = field(default_factory=available)
+    settle: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +173,7 @@ class Mapper:
         self._check(lifted, seen.look, seen.track)
         if self._settle is not None:
             T = self._settle(_scan(seen.depth, K, c.max_depth), T)
-        return self.place(lifted, T, seen.look, seen.track)
+        return self._placed(lifted, T, seen.look, seen.track, None, None)
 
     def place(
         self,
@@ -197,8 +197,20 @@ class Mapper:
                 what is seen of one is not it, however much of the detection lies on it. ``None`` =
                 not known.
         """
-        c, T = self.config, self._pose(T_world_camera)
+        T = self._pose(T_world_camera)
         self._check(lifted, look, track)
+        return self._placed(lifted, T, look, track, structure, showing)
+
+    def _placed(
+        self,
+        lifted: Lifted,
+        T: Float,
+        look: Float32 | None,
+        track: Int | None,
+        structure: NDArray[np.bool_] | None,
+        showing: Showing | None,
+    ) -> Int:
+        c = self.config
         key = voxel_keys(geometry.transform(T, lifted.point), c.cell)
         cells = np.diff(lifted.start)
         centred = self._looks.centred(look)
@@ -354,8 +366,8 @@ class _Looks:
         if not len(known):
             return
         self._room(int(objects.max()) + 1, centred.shape[1])
-        np.add.at(self._sum, objects[known], centred[known])
-        np.add.at(self._n, objects[known], 1)
+        self._sum[objects[known]] += centred[known]  # no object has two detections in one frame
+        self._n[objects[known]] += 1
 
     def join(self, loser: int, winner: int) -> None:
         """One object's looks are another's from now on."""

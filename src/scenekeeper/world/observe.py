@@ -87,10 +87,6 @@ class ObserveJob:
     def __post_init__(self) -> None:
         self._ids = self.instances["frame_id"].to_numpy()
 
-    def infer(self, frame: Frame) -> Frame:
-        """Nothing to do in order."""
-        return frame
-
     def encode(self, frame: Frame) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
         """One frame's observations and coarse depth; nothing without depth or calibration.
 

@@ -212,10 +212,6 @@ class ReconcileJob:
     def __post_init__(self) -> None:
         self._home = self._homes()
 
-    def infer(self, frame: Frame) -> Frame:
-        """Nothing to do in order."""
-        return frame
-
     def encode(self, frame: Frame) -> Looked:
         """What one frame should show, and how well its labels fit that."""
         views = self._views(frame)

@@ -1,0 +1,83 @@
+"""Which model does what: models are taken in order until the wanted fields are covered.
+
+What a model provides is data, so a model that does the work of three needs no special case:
+Grounding DINO and SAM 2 are two models composed, SAM 3 is boxes, masks and tracks in one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scenekeeper.errors import ModelError
+from scenekeeper.models.base import ClipModel, Field, FrameModel, Model
+
+SEEN: tuple[Field, ...] = ("boxes", "masks")
+TOLD: frozenset[Field] = frozenset({"caption", "object_captions", "relations"})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The parts that models play.
+
+    Attributes:
+        look: look at each frame by itself, one after the other, for boxes and masks.
+        follow: follows things through a clip.
+        tell: describe frames whose things are known.
+    """
+
+    look: tuple[FrameModel, ...]
+    follow: ClipModel
+    tell: tuple[FrameModel, ...]
+
+
+def plan(models: Sequence[Model]) -> Plan:
+    """Parts for models; the first that provides a field is the one that does.
+
+    A model that finds and describes things describes only, where an earlier one finds them.
+
+    Raises:
+        ModelError: nothing finds boxes, a model lacks what it needs, or one would have no part.
+    """
+    covered: set[Field] = set()
+    look: list[FrameModel] = []
+    tell: list[FrameModel] = []
+    follow: ClipModel | None = None
+    for model in models:
+        card = model.card
+        if missing := sorted(card.needs - covered):
+            raise ModelError(
+                f"{card.name} needs {', '.join(missing)}, which no model before it provides",
+                remedy="Name a model that finds them first, e.g."
+                " grounding-dino:IDEA-Research/grounding-dino-tiny.",
+            )
+        new = card.provides - covered
+        if isinstance(model, ClipModel):
+            if follow is not None or "tracks" not in new:
+                raise ModelError(
+                    f"{card.name} would have nothing to do: tracks are covered",
+                    remedy="Leave one of the models out.",
+                )
+            follow = model
+        else:
+            if new & set(SEEN):
+                look.append(model)
+            if new & TOLD:
+                tell.append(model)
+            if not new & (set(SEEN) | TOLD):
+                raise ModelError(
+                    f"{card.name} would have nothing to do: others do all it can",
+                    remedy="Leave one of the models out.",
+                )
+        covered |= new
+    if "boxes" not in covered:
+        raise ModelError(
+            "none of the models finds things",
+            remedy="Add one, e.g. grounding-dino:IDEA-Research/grounding-dino-tiny.",
+        )
+    if follow is None:
+        raise ModelError(
+            "none of the models follows things",
+            remedy="Add one, e.g. sam2:facebook/sam2.1-hiera-small, or the tracker `boxes`.",
+        )
+    return Plan(tuple(look), follow, tuple(tell))
