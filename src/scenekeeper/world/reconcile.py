@@ -7,7 +7,6 @@ every one of these decisions its reason. The models' own labels stay, as another
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
@@ -17,39 +16,21 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scenekeeper import geometry, masks
-from scenekeeper.schema import INSTANCES, RECONCILED, UNNAMED, Camera, Clip, Frame
+from scenekeeper.schema import INSTANCES, RECONCILED, UNNAMED, Clip, Frame
 from scenekeeper.voxels import sampling
-from scenekeeper.world.compare import STRUCTURE
-from scenekeeper.world.scene import CELL
-from scenekeeper.world.structure import KINDS
+from scenekeeper.world.outlooks import (
+    NOTHING,
+    Looked,
+    Mask,
+    Row,
+    Trust,
+    View,
+    WorldSeen,
+    homes,
+    is_structure,
+)
 
 Float = NDArray[np.float64]
-Row = dict[str, Any]
-Place = tuple[int, int, int, int]
-Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class View:
-    """What should be seen of an object.
-
-    Attributes:
-        mask: ``bool [h, w]``.
-        place: where it lies: x0, y0, x1, y1.
-    """
-
-    mask: Mask
-    place: Place
-
-    def of(self, whole: Mask) -> Mask:
-        """The same part of a picture."""
-        x0, y0, x1, y1 = self.place
-        return whole[y0:y1, x0:x1]
-
-    def iou(self, whole: Mask) -> float:
-        """With a mask ``bool [H, W]`` of the picture."""
-        shared = int((self.mask & self.of(whole)).sum())
-        return shared / max(int(self.mask.sum()) + int(whole.sum()) - shared, 1)
 
 
 class SessionTables(Protocol):
@@ -120,7 +101,7 @@ class Reconcile:
     name: str = "reconcile"
     reads: tuple[str, ...] = ("instances", "objects", "sightings")
     writes: tuple[str, ...] = ("instances", "reconciled")
-    _worlds: dict[str, _World] = field(default_factory=dict, repr=False, compare=False)
+    _worlds: dict[str, WorldSeen] = field(default_factory=dict, repr=False, compare=False)
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
@@ -132,67 +113,11 @@ class Reconcile:
         if key not in self._worlds:
             self._worlds.clear()
             objects, sightings = (tables.of_session(t) for t in ("objects", "sightings"))
-            self._worlds[key] = _World.of(objects, sightings, self.config.remove)
+            self._worlds[key] = WorldSeen.of(objects, sightings, self.config.remove)
         raw: dict[int, list[Row]] = {}
         for row in tables.of_clip("instances", clip).to_pylist():
             raw.setdefault(row["frame_id"], []).append(row)
         return ReconcileJob(clip, self.config, self._worlds[key], raw)
-
-
-@dataclass(frozen=True, eq=False)
-class _World:
-    """Objects by track, and what each frame shows of them.
-
-    Attributes:
-        objects: rows by the track that stands for them.
-        tracks: the same tracks, in the order of ``owners``.
-        owners: whose cell is whose.
-        pose: settled pose by frame.
-        track: per frame and instance the track that stands for its object; -1 = none.
-    """
-
-    objects: Mapping[int, Row]
-    tracks: Sequence[int]
-    owners: Any
-    pose: Mapping[int, Float]
-    track: Mapping[tuple[int, int], int]
-
-    @classmethod
-    def of(cls, objects: pa.Table, sightings: pa.Table, least: float) -> _World:
-        """Of objects; what is believed in less than ``least`` has no cells of its own."""
-        from scenekeeper.world.expected import Owners
-
-        rows = {o["track"]: o for o in objects.to_pylist()}
-        tracks = [t for t in sorted(rows) if rows[t]["score"] >= least or _is_structure(rows[t])]
-        cells = [np.array(rows[t]["cells"], np.int64) for t in tracks]
-        pose, track = {}, {}
-        for s in sightings.to_pylist():
-            if s["pose"] is not None:
-                pose[s["frame_id"]] = geometry.pose_matrix(s["pose"])
-            else:
-                track[s["frame_id"], s["instance"]] = s["track"]
-        return cls(rows, tracks, Owners.of(cells, CELL), pose, track)
-
-
-@dataclass(frozen=True, eq=False)
-class Looked:
-    """One frame before anything is decided.
-
-    Attributes:
-        frame_id: its number.
-        t_ns: capture time.
-        camera: what took it.
-        views: what should be seen of each object, by track.
-        track: by instance, the track that stands for its object; -1 = none.
-        fit: by instance, IoU of its mask with what should be seen of its object; NaN = not known.
-    """
-
-    frame_id: int
-    t_ns: int
-    camera: Camera
-    views: Mapping[int, View]
-    track: Mapping[int, int]
-    fit: Mapping[int, float]
 
 
 @dataclass
@@ -205,12 +130,12 @@ class ReconcileJob:
 
     clip: Clip
     config: ReconcileConfig
-    world: _World
+    world: WorldSeen
     raw: Mapping[int, list[Row]]
     looked: list[Looked] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._home = self._homes()
+        self._home = homes(self.world, (r for rows in self.raw.values() for r in rows))
 
     def encode(self, frame: Frame) -> Looked:
         """What one frame should show, and how well its labels fit that."""
@@ -225,16 +150,13 @@ class ReconcileJob:
 
     def finish(self) -> Mapping[str, pa.Table]:
         """The clip's labels and decisions."""
-        fits = self._fits()
-        trust, usual = self._trust(fits), _share([f for of in fits.values() for f in of])
+        trust = Trust.after(self.world, self.looked, self.config.redraw)
         kept: list[Row] = []
         told: list[Row] = []
         for frame in self.looked:
             rows, decisions = self._judged(frame, trust)
             for track, view in self._missed(frame, rows, trust):
-                # Masks are wrong now and then: outlines that agree with them as often as any do
-                # are as right as they can be shown to be.
-                added = self._added(frame, track, view, min(1.0, trust[track] / usual))
+                added = self._added(frame, track, view, trust.added(track))
                 rows.append(added)
                 why = "it should be seen and was not proposed"
                 decisions.append(_decision(added, None, "added", why))
@@ -246,35 +168,6 @@ class ReconcileJob:
             "instances": pa.Table.from_pylist(kept, INSTANCES),
             "reconciled": pa.Table.from_pylist(told, RECONCILED),
         }
-
-    def _homes(self) -> dict[int, int]:
-        """By model's track the track that stands for what most of its instances are."""
-        told: dict[int, Counter[int]] = {}
-        for rows in self.raw.values():
-            for row in rows:
-                track = self.world.track.get((row["frame_id"], row["instance"]), -1)
-                if row["track"] >= 0 and track in self.world.objects:
-                    told.setdefault(row["track"], Counter())[track] += 1
-        return {own: of.most_common(1)[0][0] for own, of in told.items()}
-
-    def _fits(self) -> dict[int, list[bool]]:
-        """By track, for every instance whether its mask is what should be seen of its object."""
-        out: dict[int, list[bool]] = {}
-        for frame in self.looked:
-            for number, fit in frame.fit.items():
-                track = self.world.track.get((frame.frame_id, number), -1)
-                if track != frame.track[number]:
-                    fit = 0.0
-                if np.isfinite(fit):
-                    out.setdefault(track, []).append(fit >= self.config.redraw)
-        return out
-
-    def _trust(self, fits: Mapping[int, Sequence[bool]]) -> dict[int, float]:
-        """How probable it is that an object's expected outline is right, by track."""
-        out = dict.fromkeys(self.world.objects, _GOOD / (_GOOD + _BAD))
-        for track, of in fits.items():
-            out[track] = (sum(of) + _GOOD) / (len(of) + _GOOD + _BAD)
-        return out
 
     def _views(self, frame: Frame) -> dict[int, View]:
         """What should be seen of each object, by track; nothing without depth or pose."""
@@ -295,7 +188,7 @@ class ReconcileJob:
         )
         return {self.world.tracks[n]: View(*found) for n, found in seen.items()}
 
-    def _judged(self, frame: Looked, trust: Mapping[int, float]) -> tuple[list[Row], list[Row]]:
+    def _judged(self, frame: Looked, trust: Trust) -> tuple[list[Row], list[Row]]:
         """Instances that stay, renamed and redrawn where the world knows better; and why."""
         kept: list[Row] = []
         told: list[Row] = []
@@ -313,7 +206,8 @@ class ReconcileJob:
             beside = any(other["track"] == track for other in kept)
             reason = self._against(row, thing, track, kept)
             if beside and not reason and home not in (None, track):
-                track, thing, beside = home, self.world.objects[home], False
+                track, thing = home, self.world.objects[home]
+                beside = any(other["track"] == track for other in kept)
                 reason = self._against(row, thing, track, kept)
             if not reason and home != track and self._is_elsewhere(thing, fit[number], trust):
                 reason = "the object shows elsewhere in the picture"
@@ -326,7 +220,7 @@ class ReconcileJob:
                 why = "it lies beside another label of the object that the world takes it for"
                 told.append(_decision(kept[-1], number, "kept", why))
                 continue
-            view = frame.views.get(track) if trust[track] >= self.config.trust else None
+            view = frame.views.get(track) if trust.of[track] >= self.config.trust else None
             new, action, reason = self._agreed(row, thing, track, view, fit[number])
             kept.append(new)
             told.append(_decision(new, number, action, reason))
@@ -339,9 +233,9 @@ class ReconcileJob:
         the map cannot tell, or knows nothing of the object but this, the model's track does.
         """
         track = self.world.track.get((row["frame_id"], row["instance"]), -1)
-        if self.world.objects.get(track, _NOTHING)["frames"] < self.config.seen:
+        if self.world.objects.get(track, NOTHING)["frames"] < self.config.seen:
             track = self._home.get(row["track"], track)
-        if row["mask"] is None or _is_structure(self.world.objects.get(track, _NOTHING)):
+        if row["mask"] is None or is_structure(self.world.objects.get(track, NOTHING)):
             return track, np.nan
         mask = masks.decode(row["mask"], (row["height"], row["width"]))
         fit = views[track].iou(mask) if track in views else np.nan
@@ -361,7 +255,7 @@ class ReconcileJob:
 
     def _against(self, row: Row, thing: Row, track: int, kept: Sequence[Row]) -> str | None:
         """Why an instance cannot stay, if so."""
-        if thing["score"] < self.config.remove and not _is_structure(thing):
+        if thing["score"] < self.config.remove and not is_structure(thing):
             return f"belief that there is such a thing is {thing['score']:.2f}"
         for other in kept:
             # Two tracks seen at once are not one thing, unless they lie on one another.
@@ -373,10 +267,10 @@ class ReconcileJob:
                 return "a label of a more certain object covers it"
         return None
 
-    def _is_elsewhere(self, thing: Row, fit: float, trust: Mapping[int, float]) -> bool:
+    def _is_elsewhere(self, thing: Row, fit: float, trust: Trust) -> bool:
         """Whether an instance is none of an object that shows clearly, and not there."""
         c = self.config
-        clear = trust[thing["track"]] >= c.trust and self._is_sure(thing)
+        clear = trust.of[thing["track"]] >= c.trust and self._is_sure(thing)
         return clear and fit < c.astray
 
     def _agreed(
@@ -395,19 +289,19 @@ class ReconcileJob:
         if thing["phrase"] != row["phrase"] and thing["phrase"] != UNNAMED:
             action, reason = "renamed", f"the world says {thing['phrase']}"
             new["phrase"] = thing["phrase"]
-        if thing["p"] is not None and not _is_structure(thing):
+        if thing["p"] is not None and not is_structure(thing):
             new["p"] = thing["p"]
         return new, action, reason
 
-    def _missed(
-        self, frame: Looked, rows: Sequence[Row], trust: Mapping[int, float]
-    ) -> list[tuple[int, View]]:
+    def _missed(self, frame: Looked, rows: Sequence[Row], trust: Trust) -> list[tuple[int, View]]:
         """Objects that should be seen and are not labelled."""
         c, shown = self.config, {r["track"] for r in rows}
         missing = [
             t
             for t in frame.views
-            if t not in shown and trust[t] >= c.add_trust and self._is_sure(self.world.objects[t])
+            if t not in shown
+            and trust.of[t] >= c.add_trust
+            and self._is_sure(self.world.objects[t])
         ]
         if not missing:
             return []
@@ -426,7 +320,7 @@ class ReconcileJob:
     def _is_sure(self, thing: Row) -> bool:
         c = self.config
         sure: bool = thing["score"] >= c.add and thing["frames"] >= c.seen
-        return sure and not _is_structure(thing)
+        return sure and not is_structure(thing)
 
     def _share_in_view(self, frame: Looked, T: Float, track: int, mask: Mask) -> float:
         """How much of an object's box, as it would lie in the picture, is seen."""
@@ -464,21 +358,6 @@ class ReconcileJob:
             "flags": ["added", *(["truncated"] if cut else [])],
             "status": "auto",
         }
-
-
-_NOTHING: Row = {"kind": "thing", "phrase": UNNAMED, "frames": 0}
-_GOOD, _BAD = 3.0, 1.0
-"""Expected outlines that were right and wrong before any was compared."""
-
-
-def _share(fits: Sequence[bool]) -> float:
-    """Share of masks that agree; 1 where none was compared."""
-    return max(sum(fits) / len(fits), 0.5) if fits else 1.0
-
-
-def _is_structure(thing: Row) -> bool:
-    """Whether things stand on it or hang from it; such is neither removed, redrawn nor added."""
-    return thing["kind"] in STRUCTURE or thing["phrase"] in KINDS
 
 
 def _drawn(view: View, size: tuple[int, int]) -> Row:
