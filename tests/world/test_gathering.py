@@ -82,7 +82,7 @@ def test_ghosts_before_a_thing_say_nothing_against_it() -> None:
     assert belief(gathered(*ghosts))[0] < 0.2
 
 
-TABLE, PHONE = (20, 20, 140, 100), (60, 50, 76, 66)
+TABLE, PHONE = (20, 20, 140, 100), (62, 52, 72, 62)
 LEFT, RIGHT = (20, 20, 80, 100), (80, 20, 140, 100)
 
 

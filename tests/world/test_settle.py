@@ -61,6 +61,18 @@ def session(metres: float, degrees: float, frames: int = 50) -> tuple[list[Float
     return told, [settle(points(pose(k), rng), T) for k, T in enumerate(told)]
 
 
+def test_a_registration_far_off_what_was_told_is_refused() -> None:
+    rng, settle = np.random.default_rng(1), Settler()
+    for k in range(40):
+        settle(points(pose(k), rng), noisy(pose(k), rng, 0.005, 0.1))
+    # A tall thing has moved while the camera was not looking; all else is out of view.
+    near = [Shape("box", (0.4, 0.0, 1.2), (0.3, 3.0, 2.4))]
+    moved = [Shape("box", (0.52, 0.0, 1.2), (0.3, 3.0, 2.4))]
+    settle(points(pose(40), rng, near), pose(40))
+    settled = settle(points(pose(40), rng, moved), pose(40))
+    assert np.linalg.norm(settled[:3, 3] - pose(40)[:3, 3]) < 0.01
+
+
 def corner(poses: list[Float]) -> Float:
     """Where each pose puts the corner of the table, seen from where the camera really was."""
     seen = [np.linalg.inv(pose(k)) @ [*CORNER, 1] for k in range(len(poses))]

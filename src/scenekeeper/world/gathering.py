@@ -14,8 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenekeeper import geometry
-from scenekeeper.voxels import voxel_keys
-from scenekeeper.world.covering import Showing
 from scenekeeper.world.existence import (
     Existence,
     ExistenceConfig,
@@ -25,10 +23,11 @@ from scenekeeper.world.existence import (
     side_of,
     told_by_tracks,
 )
+from scenekeeper.world.glance import Glance
 from scenekeeper.world.lift import Lifted
 from scenekeeper.world.mapping import MapConfig, Mapper
 from scenekeeper.world.settle import Settler
-from scenekeeper.world.visibility import AT_MOST, Samples, look, on_surface
+from scenekeeper.world.visibility import AT_MOST, Samples, look
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -182,10 +181,11 @@ class Gathering:
     def add(self, shown: Shown) -> None:
         """Take in the next frame."""
         T = shown.T_world_camera
+        glance = Glance.of(shown.depth, shown.intrinsics)
         if self._settle is not None:
-            T = self._settle(_scan(shown.depth, shown.intrinsics), T)
+            T = self._settle(glance.point, T)
         objects = self.mapper.place(
-            shown.points, T, shown.look, shown.track, shown.structure, self._showing(shown, T)
+            glance, shown.points, T, shown.look, shown.track, shown.structure
         )
         self._make_room(len(self.mapper.votes.alias))
         said = said_by(shown.score, self.belief)
@@ -235,15 +235,6 @@ class Gathering:
             self.existence = self.existence.extended(more, self.belief)
             self.tallies += [Tally() for _ in range(more)]
             self._samples.room(n)
-
-    def _showing(self, shown: Shown, T: Float) -> Showing:
-        """What the frame shows of the objects so far."""
-        alive = self.mapper.objects
-        near = alive[self._samples.in_view(alive, T, shown.intrinsics, shown.depth.shape)]
-        samples = self._samples.of(near)
-        seen = on_surface(samples, shown.depth, shown.intrinsics, T)
-        start = np.concatenate(([0], np.cumsum(seen)))[samples.start]
-        return Showing(near, voxel_keys(samples.points[seen], self.mapper.config.cell), start)
 
     def _weigh(self, shown: Shown, T: Float, objects: Int) -> None:
         """What the frame says of every object that could be in view, also by its silence."""
@@ -303,12 +294,8 @@ class _Reservoir:
         self._seen = np.concatenate((self._seen, np.zeros(more - len(self._seen), np.int64)))
 
     def add(self, o: int, points: Float) -> None:
-        """Points of one more view, a few of which are kept (reservoir sampling, Vitter 1985).
-
-        The first view fills it, so that from then on shares of what is seen can be told.
-        """
-        most = min(12 if self._n[o] else AT_MOST, len(points))
-        few = points[np.linspace(0, len(points) - 1, most).astype(np.int64)]
+        """Points of one more view, a few of which are kept (reservoir sampling, Vitter 1985)."""
+        few = points[np.linspace(0, len(points) - 1, min(12, len(points))).astype(np.int64)]
         for p in few:
             self._seen[o] += 1
             k = self._n[o] if self._n[o] < AT_MOST else int(self._rng.integers(self._seen[o]))
@@ -344,12 +331,3 @@ class _Reservoir:
         inside = (local[..., 2] > 0.05) & (np.abs(u / size[1] - 0.5) < 0.75)
         inside &= np.abs(v / size[0] - 0.5) < 0.75
         return np.asarray(inside.any(1) & (self._n[rows] > 0), np.bool_)
-
-
-def _scan(depth: Float32, K: Float) -> Float32:
-    """Points of a coarse depth image, camera frame."""
-    v, u = np.nonzero(depth > 0)
-    z = depth[v, u]
-    return np.stack(((u - K[0, 2]) * z / K[0, 0], (v - K[1, 2]) * z / K[1, 1], z), 1).astype(
-        np.float32
-    )

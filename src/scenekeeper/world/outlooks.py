@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from scenekeeper import geometry
 from scenekeeper.schema import UNNAMED, Camera
-from scenekeeper.world.compare import STRUCTURE
+from scenekeeper.world.same_place import STRUCTURE
 from scenekeeper.world.scene import CELL
 from scenekeeper.world.structure import KINDS
 

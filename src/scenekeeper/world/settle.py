@@ -31,7 +31,9 @@ class SettleConfig:
             that a frame sees, next to nothing holds the camera.
         told: standard deviation of recorded poses before anything is known of them; measured from
             then on.
-        memory: frames over which it is measured.
+        memory: frames over which it is measured,
+        surprise: of which none that comes later counts as more than so many standard deviations,
+        refused: and so many by which a registration differs from what was told make it a wrong one.
     """
 
     leaf: float = 0.2
@@ -43,6 +45,8 @@ class SettleConfig:
     spread: float = 0.3
     told: tuple[float, float] = (0.01, 0.004)
     memory: float = 20.0
+    surprise: float = 4.0
+    refused: float = 10.0
 
 
 T_MAP_WORLD = np.eye(4)
@@ -59,6 +63,7 @@ class Settler:
         self._map = GaussianMap(self._config.leaf)
         self._told = np.array(self._config.told) ** 2
         self._off: tuple[Float, Float] | None = None
+        self._measured = 0
 
     def __call__(self, points: NDArray[np.float32], T_world_camera: Float) -> Float:
         """The settled pose ``[4, 4]`` of one frame, which then is part of the map.
@@ -90,10 +95,20 @@ class Settler:
         if np.linalg.norm(off[3:]) > c.reach:  # farther than a point looks: that is another place
             return told
         noise = self._noise(laid, scan)
+        expected = noise + self._recorded()
         self._learn(off, noise)
-        recorded = np.diag(np.repeat(np.maximum(self._told[::-1], 0.0), 3))
-        trust = noise @ np.linalg.inv(noise + recorded)
-        return np.asarray(T_MAP_WORLD.T @ _moved(laid.T, trust @ off), np.float64)
+        if self._known() and off @ np.linalg.solve(expected, off) > c.refused**2:
+            return told
+        back = noise @ np.linalg.solve(noise + self._recorded(), off)
+        return np.asarray(T_MAP_WORLD.T @ _moved(laid.T, back), np.float64)
+
+    def _known(self) -> bool:
+        """Whether so many frames were measured that surprises are known as such."""
+        return self._measured >= self._config.memory
+
+    def _recorded(self) -> Float:
+        """Covariance ``[6, 6]`` of a recorded pose, rotation first, as far as it is known."""
+        return np.diag(np.repeat(np.maximum(self._told[::-1], 0.0), 3))
 
     def _noise(self, laid: Laid, scan: Scan) -> Float:
         """Covariance ``[6, 6]`` of a registration, rotation first, by the curvature of its cost.
@@ -103,7 +118,7 @@ class Settler:
         """
         c = self._config
         held = _DISC * laid.found / len(scan) * _lever(scan.middle @ laid.T[:3, :3].T)
-        curvature, axes = np.linalg.eigh(laid.H - held)
+        curvature, axes = np.linalg.eigh(laid.information - held)
         variance = c.spread**2 / np.maximum(curvature, c.spread**2 / c.reach**2)
         floor = np.diag(np.repeat(np.square(c.registered[::-1]), 3))
         return np.asarray((axes * variance) @ axes.T + floor, np.float64)
@@ -114,6 +129,10 @@ class Settler:
         itself errs by is taken off; directions in which it errs much count for little."""
         if self._off is not None:
             change, of_both = off - self._off[0], noise + self._off[1]
+            surprise = np.sqrt(change @ np.linalg.solve(of_both + 2 * self._recorded(), change))
+            if self._known():
+                change = change * min(1.0, self._config.surprise / max(surprise, 1e-9))
+            self._measured += 1
             for k, part in enumerate((slice(3, 6), slice(0, 3))):
                 own, axes = np.linalg.eigh(of_both[part, part])
                 more = np.square(axes.T @ change[part]) - own

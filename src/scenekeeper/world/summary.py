@@ -106,6 +106,7 @@ def evidence(
                 tally.first_t_ns,
                 tally.last_t_ns,
                 _best(tally),
+                _spread(colors),
             )
         )
         ids.append(o)
@@ -124,6 +125,15 @@ def _cut(
 
 _BEYOND = 1.5 * CELL
 """How far beyond a face a picture must go on to tell that the object does not, metres."""
+
+
+def _spread(colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """At most :data:`_TONES` colours, evenly chosen in the order they were seen."""
+    rows = np.linspace(0, len(colors) - 1, min(len(colors), _TONES)).round().astype(np.int64)
+    return colors[rows]
+
+
+_TONES = 64
 
 
 def _noise(towards: Float) -> Float:

@@ -155,18 +155,6 @@ def look(
     return _count(samples, [(depth, intrinsics, T_world_camera)], config or SightConfig())
 
 
-def on_surface(
-    samples: Samples,
-    depth: NDArray[np.float32],
-    intrinsics: Float,
-    T_world_camera: Float,
-    config: SightConfig | None = None,
-) -> NDArray[np.bool_]:
-    """Which samples ``bool [P]`` lie on the seen surface; see :func:`look`."""
-    each = Samples(samples.points, np.arange(len(samples.points) + 1))
-    return np.asarray(look(each, depth, intrinsics, T_world_camera, config).hit > 0, np.bool_)
-
-
 def look_back(
     samples: Samples, keyframes: Iterable[Keyframe], config: SightConfig | None = None
 ) -> Sight:
