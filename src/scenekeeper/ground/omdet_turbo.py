@@ -15,6 +15,7 @@ from typing import Any
 
 from scenekeeper.ground import flops
 from scenekeeper.ground.candidates import CandidateConfig
+from scenekeeper.ground.deformable import lean_attention
 from scenekeeper.ground.prompting import Picture, Prompted, Seen
 from scenekeeper.ground.tensors import Embedded, corners, prepare, probability, seen
 from scenekeeper.models.base import Card
@@ -69,6 +70,7 @@ class Network:
         self.processor = load_part(AutoImageProcessor, folder)
         self.tokenizer = load_part(AutoTokenizer, folder)
         self.model = load_weights(AutoModelForZeroShotObjectDetection, folder, device.name)
+        lean_attention(self.model)
         self.device = device
         self.min_score = min_score
         self.named = Embedded(self.embed_names)
