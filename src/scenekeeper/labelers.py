@@ -187,7 +187,7 @@ def proposed_words(labeler: ModelLabeler, frames: Sequence[Frame]) -> Words:
 
     model = labeler.plan.tell
     if isinstance(model, Describer):
-        return propose_words(model.chat, frames)
+        return propose_words(model.chat, frames, model.sight)
     raise ModelError(
         "none of the models can be asked for words",
         remedy="Add one that chats, e.g. openai:http://localhost:8000/v1#MODEL.",

@@ -236,7 +236,7 @@ def test_the_cost_of_a_frame_grows_with_what_is_followed(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("harm", "problem"),
     [
-        (lambda folder: (folder / "processor_config.json").unlink(), "has no processor"),
+        (lambda folder: (folder / "processor_config.json").unlink(), "lacks what prepares"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"x" * 64), "cannot be loaded"),
     ],
     ids=["processor", "weights"],

@@ -292,3 +292,26 @@ def test_another_kind_of_checkpoint_is_refused(
         sam3.load(Source("sam3", str(checkpoint("sam2"))), Device())
     with pytest.raises(ModelError, match="no part 'image'"):
         sam3.load(Source("sam3", str(folder), part="image"), Device())
+
+
+def test_its_labels_become_masklets(model: sam3.ConceptTracks) -> None:
+    """Through the stage that the engine runs."""
+    from scenekeeper.models.tables import by_frame, labels_of
+    from scenekeeper.segment.follow import FollowJob
+
+    frames = clip(6)
+    job = FollowJob(Clip("made", 0, 0, 6), model, VOCABULARY, {})
+    for f in frames:
+        for item in job.push(f):
+            job.collect(job.encode(item))
+    for item in job.flush():
+        job.collect(job.encode(item))
+    table = job.finish()["masklets"]
+    back = {k: labels_of(rows) for k, rows in by_frame(table).items()}
+    said = run(model.open(Clip("made", 0, 0, 6), VOCABULARY), frames)
+    direct = {labels.frame_id: labels for labels in said}
+    assert set(back) == {k for k, labels in direct.items() if len(labels)}
+    for k, labels in back.items():
+        assert labels.mask == direct[k].mask and labels.phrase == direct[k].phrase
+        assert labels.track.tolist() == direct[k].track.tolist()
+        assert set(labels.signals) >= {"objectness", "stability", "detector_iou"}

@@ -53,6 +53,7 @@ def load(source: Source, device: Device) -> Describer:
         str(source),
         revision_of(folder),
         sight,
+        max_batch=8,
         flops=flops_of(config, sight),
         licence=licence_of(str(source)),
     )
@@ -157,9 +158,14 @@ class LocalChat:
             tokenize=True,
             return_dict=True,
             return_tensors="pt",
-            # Pictures come in the size in which they are to be seen.
-            processor_kwargs={"do_resize": False},
+            processor_kwargs={"do_resize": not self._fit(ask)},
         )
+
+    def _fit(self, ask: Ask) -> bool:
+        """Whether pictures come in the size in which they are to be seen, as they should."""
+        eye = self._ready.processor.image_processor
+        factor = eye.patch_size * eye.merge_size
+        return all(side % factor == 0 for image in ask.images for side in image.shape[:2])
 
     @cached_property
     def _ready(self) -> _Loaded:

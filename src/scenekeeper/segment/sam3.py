@@ -15,6 +15,7 @@ from scenekeeper.models.base import Card, Load, Session, Words
 from scenekeeper.models.checkpoint import (
     expect_type,
     find_checkpoint,
+    load_part,
     load_weights,
     revision_of,
 )
@@ -24,7 +25,7 @@ from scenekeeper.models.once import Once
 from scenekeeper.models.source import Source
 from scenekeeper.schema import Clip
 from scenekeeper.segment.sam2 import BoxTracks, track_boxes
-from scenekeeper.segment.sam_weights import Sam, read_processor, read_sam
+from scenekeeper.segment.sam_weights import Sam, read_sam
 
 ENCODER_FLOPS, NOUN_FLOPS, OBJECT_FLOPS = 5.61e12, 0.42e12, 0.95e12
 """Of one picture at 1008 pixels, of a noun looked for and of a thing followed in it."""
@@ -81,7 +82,7 @@ def read_concepts(folder: Path, device: Device) -> Sam:
 
     model = load_weights(ConceptModel, folder, device.name)
     model.max_num_objects = min(model.max_num_objects, MOST)
-    return Sam(model, read_processor(Sam3VideoProcessor, folder), device)
+    return Sam(model, load_part(Sam3VideoProcessor, folder), device)
 
 
 @dataclass(frozen=True, eq=False)

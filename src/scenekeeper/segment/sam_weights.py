@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scenekeeper.errors import ModelError
-from scenekeeper.models.checkpoint import load_weights
+from scenekeeper.models.checkpoint import load_part, load_weights
 from scenekeeper.models.device import Device
 from scenekeeper.schema import Frame
 
@@ -61,20 +60,4 @@ def read_sam(folder: Path, kind: str, device: Device) -> Sam:
 
     model, processor = (getattr(transformers, name) for name in CLASSES[kind])
     weights = load_weights(model, folder, device.name)
-    return Sam(weights, read_processor(processor, folder), device)
-
-
-def read_processor(kind: Any, folder: Path) -> Any:
-    """A checkpoint's processor.
-
-    Raises:
-        ModelError: it is missing or damaged.
-    """
-    try:
-        return kind.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ModelError(
-            f"has no processor that can be read ({error})",
-            path=folder,
-            remedy="Fetch the checkpoint again, its JSON files too.",
-        ) from error
+    return Sam(weights, load_part(processor, folder), device)

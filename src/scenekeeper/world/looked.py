@@ -41,6 +41,7 @@ class LookedConfig:
         alike: samples of one view that err as one, as a share,
         views: and views that do.
         limit: largest log-odds that depth may reach, either way: the model may be wrong.
+        least: side of a thing in the picture, pixels, below which silence says nothing.
         visible: share of a thing's samples that a view must test to count,
         tested: and how many at least.
         pixels: of the picture to one of the depth image; only that of pictures 320 wide is known to
@@ -55,6 +56,7 @@ class LookedConfig:
     alike: float = 0.15
     views: float = 0.2
     limit: float = 6.0
+    least: float = 16.0
     visible: float = 0.3
     tested: int = 4
     pixels: float = 4.0
@@ -208,10 +210,9 @@ def _depth(hit: Float, through: Float, c: LookedConfig) -> float:
 
 def _silence(views: Sequence[_View], c: LookedConfig) -> float:
     """Log-likelihood ratio of its absence, from nobody having recognised it in views."""
-    belief = ExistenceConfig()
     side, visible = (np.array([v[k] for v in views], np.float64) for k in (3, 4))
-    large = side >= belief.min_side_px
-    found = detectable(side, visible, belief) * large
+    large = side >= c.least
+    found = detectable(side, visible, ExistenceConfig()) * large
     worth = 1 / (1 + c.views * max(int(large.sum()) - 1, 0))
     return float(-np.log1p(-found).sum() * worth)
 
