@@ -129,7 +129,8 @@ class Settler:
         itself errs by is taken off; directions in which it errs much count for little."""
         if self._off is not None:
             change, of_both = off - self._off[0], noise + self._off[1]
-            surprise = np.sqrt(change @ np.linalg.solve(of_both + 2 * self._recorded(), change))
+            expected = of_both + 2 * self._recorded()
+            surprise = float(np.sqrt(change @ np.linalg.solve(expected, change)))
             if self._known():
                 change = change * min(1.0, self._config.surprise / max(surprise, 1e-9))
             self._measured += 1
