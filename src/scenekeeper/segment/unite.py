@@ -27,6 +27,9 @@ Int = NDArray[np.int64]
 
 STRUCTURE = ("support", "wall")
 
+LIKELY = 3
+"""Names kept of a thing, whichever of them is said."""
+
 
 class SessionTables(Protocol):
     """What the stage reads of a session; the engine provides it."""
@@ -105,7 +108,7 @@ class Unite:
         """What the output depends on."""
         taught = {word: list(v) for word, v in sorted(self.prototypes.items())}
         return {
-            "version": 5,
+            "version": 6,
             "classes": list(self.classes),
             "prototypes": taught,
             "config": asdict(self.config),
@@ -187,7 +190,9 @@ class Unite:
         origin: int | None,
     ) -> dict[str, Any]:
         """One track: where it is, what it is called, and which proposals showed it."""
-        phrase, p, mean = self._name(found, votes)
+        names, sure, mean = self._names(found, votes)
+        phrase, p = say(sure, names, self.naming.min_p) if len(votes) else (UNNAMED, 0.0)
+        likely = np.argsort(-sure, kind="stable")[:LIKELY]
         structure = segment["kind"] in STRUCTURE
         if structure and p < 0.8:
             phrase = UNNAMED  # a level surface is a table only when looks say so clearly
@@ -201,11 +206,14 @@ class Unite:
             "embedding": mean,
             "frame_ids": found.frame_id[votes].tolist(),
             "proposals": found.proposal[votes].tolist(),
+            "names": [names[k] for k in likely],
+            "p_names": sure[likely].tolist(),
         }
 
-    def _name(self, found: _Found, votes: Int) -> tuple[str, float, list[float]]:
+    def _names(self, found: _Found, votes: Int) -> tuple[Sequence[str], Float, list[float]]:
+        """What a thing may be called, how probably, and its mean embedding."""
         if not len(votes):
-            return UNNAMED, 0.0, []
+            return (), np.zeros(0), []
         side = np.sqrt(_areas(found.box[votes]))
         weight = found.score[votes] * np.clip(side / 40, 0.1, 1)
         p = fuse(found.logits[votes], weight, self.naming.correlation)
@@ -217,8 +225,7 @@ class Unite:
             logits, names = with_prototypes(np.log(p), mean, self.classes, taught, self.scale)
             p = np.exp(logits - logits.max())
             p = p / p.sum()
-        phrase, sure = say(p, names, self.naming.min_p)
-        return phrase, sure, mean.tolist()
+        return names, p, mean.tolist()
 
 
 @dataclass(frozen=True, eq=False)
