@@ -86,6 +86,24 @@ class Result:
         return cls(**{k: v for k, v in values.items() if k not in ("ratio", "ok")})
 
 
+class NotHereError(RuntimeError):
+    """What a benchmark needs is not on this machine; the message says what, and how to get it."""
+
+
+def need(*packages: str) -> None:
+    """Make sure that packages are here.
+
+    Raises:
+        NotHereError: one is not.
+    """
+    from importlib.util import find_spec
+
+    if missing := [name for name in packages if find_spec(name) is None]:
+        raise NotHereError(
+            f"needs {' and '.join(missing)}, not installed here: pip install 'scenekeeper[models]'"
+        )
+
+
 def cpu_seconds(*works: Callable[[], object], repeats: int = 7) -> tuple[float, ...]:
     """Median CPU seconds of each, all threads, run in turn so that a busy machine hurts all alike.
 

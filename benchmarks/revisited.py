@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.looked_at import looked_at
 from scenekeeper.evaluate.frames import on_common_frames
 from scenekeeper.evaluate.mislabel import PROFILES, Errors, mislabel
 from scenekeeper.evaluate.objects import Objects, Tables, pair_objects
@@ -124,8 +125,8 @@ class Outcome:
         there: changes that are so, by kind,
         said: that are said,
         right: and both.
-        unexplored: things said to have come that one visit had not seen, or to have gone that the
-            other does not show.
+        unexplored: things said, wrongly, to have come to a place that the first visit had not
+            looked at, or to have gone from one that the second did not.
         metres: error of the second visit's frame in the middle of the home,
         radians: and of its direction.
         refused: the second visit was not laid onto the first.
@@ -160,7 +161,10 @@ def outcome(home: Home, dataset: Dataset, frame: str) -> Outcome:
     unseen = {what[2] for _, what in lost} | _half_shown(tables, objects)
     there = there - lost
     said = {(kind, what) for kind, what in said if what[2] not in unseen}
+    places = _places(home, objects, (first, second))
     rows = tables.of_truth("changes", second)
+    untold = _untold(there, places)
+    there, said = there - untold, said - untold
     touched = {r["object"] for r in rows} | {r["new_object"] for r in rows}
     moved = {r["object"] for r in rows if r["kind"] == "moved"}
     a, b = ({t: f for s, t, f in objects.pairs if s == name} for name in (first, second))
@@ -176,7 +180,7 @@ def outcome(home: Home, dataset: Dataset, frame: str) -> Outcome:
         Counter(kind for kind, _ in there),
         Counter(kind for kind, _ in said),
         Counter(kind for kind, _ in there & said),
-        sum(_unexplored(kind, what[2], objects, first, second) for kind, what in said - there),
+        sum(_unexplored(kind, what[2], objects, places) for kind, what in said - there),
         metres,
         radians,
         refused,
@@ -211,11 +215,35 @@ def _another(a: Mapping[int, int], thing: int, found: int) -> bool:
     return thing not in [t for t, f in a.items() if f == found]
 
 
-def _unexplored(kind: str, thing: object, o: Objects, first: str, second: str) -> bool:
-    """Whether a change that is not so is said of what one of the visits alone shows."""
-    missing = {"added": first, "taken": second}.get(kind)
-    shown = {s: t in o.true[s] for s in (first, second) for t in [thing]}
-    return missing is not None and not shown[missing] and any(shown.values())
+def _places(home: Home, o: Objects, sessions: tuple[str, str]) -> tuple[set[int], set[int]]:
+    """Things of the first visit whose place the second one looks at, and the other way round."""
+    recordings = [open_recordings(home.folder / f"{s}.mcap")[0] for s in sessions]
+    first, second = (o.true[s] for s in sessions)
+    return looked_at(recordings[1], first), looked_at(recordings[0], second)
+
+
+def _untold(
+    there: set[tuple[str, Fact]], places: tuple[set[int], set[int]]
+) -> set[tuple[str, Fact]]:
+    """Changes that no picture tells: of what was taken, or moved away, nobody looked at the place
+    since; or nobody had ever looked where it was added."""
+    seen_since, seen_before = places
+    return {
+        (kind, what)
+        for kind, what in there
+        for thing in [int(str(what[2]))]
+        if (kind in ("taken", "moved") and thing not in seen_since)
+        or (kind == "added" and thing not in seen_before)
+    }
+
+
+def _unexplored(kind: str, thing: object, o: Objects, places: tuple[set[int], set[int]]) -> bool:
+    """Whether a change that is not so is said of a place that one of the visits did not look at."""
+    if kind not in ("taken", "added"):
+        return False
+    was = [thing in true for true in o.true.values()]
+    mine = 0 if kind == "taken" else 1
+    return was[mine] and thing not in places[mine]
 
 
 def _misplaced(home: Home, dataset: Dataset, frame: str) -> tuple[float, float, bool]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from benchmarks import __main__ as runner
-from benchmarks.harness import Result
+from benchmarks.harness import Result, need
 
 DESIGNED = {
     "name", "input", "unit", "ours", "peer", "peer_name", "ratio", "limit", "target", "ok",
@@ -63,6 +64,22 @@ def test_an_unknown_benchmark_names_the_known_ones(capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit):
         runner.main(["speed"])
     assert "mask_encode" in capsys.readouterr().err
+
+
+def test_a_library_that_is_absent_is_named_and_no_failure(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def run() -> Result:
+        need("no_such_library")
+        return result()
+
+    monkeypatch.setattr("benchmarks.startup.run", run)
+    assert runner.main(["startup"]) == 2
+    assert "startup needs no_such_library" in capsys.readouterr().err
+    monkeypatch.setattr(runner, "names", lambda: ["startup"])
+    monkeypatch.setattr(runner, "PAGE", tmp_path / "page.md")
+    assert runner.main(["--all"]) == 0
+    assert "startup" not in (tmp_path / "page.md").read_text()
 
 
 def test_the_page_tells_every_kind_of_result() -> None:

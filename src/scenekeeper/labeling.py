@@ -156,6 +156,8 @@ def _labeler(
         return EmbeddedLabeler()
     words = _words(dataset, vocabulary)
     made = model_labeler(models, words, device=device, purpose=purpose)
+    for note in made.notes:
+        progress.say(note)
     if vocabulary == PROPOSE and words is None:
         words = proposed_words(made, _spread(recordings))
         progress.say(f"words to look for: {', '.join(words)}")

@@ -412,6 +412,7 @@ KEYFRAMES = pa.schema(
         ("session", pa.string()),
         ("frame_id", pa.int64()),
         ("t_ns", pa.int64()),
+        ("main", pa.bool_()),
     ]
 )
 

@@ -13,37 +13,42 @@ REMEMBERING = ("memory_attention", "memory_encoder", "object_pointer")
 """Modules that tell one thing from another."""
 
 
-def build(folder: Path) -> None:
-    """Write a random checkpoint of ``Sam2VideoModel`` with its processor."""
+def build(folder: Path, side: int = SIDE) -> None:
+    """Write a random checkpoint of ``Sam2VideoModel`` with its processor.
+
+    Args:
+        folder: to write to.
+        side: of the pictures that the model sees, pixels.
+    """
     import torch
     from transformers import Sam2VideoConfig, Sam2VideoMaskDecoderConfig, Sam2VideoModel
 
     torch.manual_seed(0)
     config = Sam2VideoConfig(
-        vision_config=_vision(),
-        prompt_encoder_config={"hidden_size": WIDTH, "image_size": SIDE, "patch_size": 16},
+        vision_config=_vision(side),
+        prompt_encoder_config={"hidden_size": WIDTH, "image_size": side, "patch_size": 16},
         # An object: one release takes a dict here for a prompt encoder's.
         mask_decoder_config=Sam2VideoMaskDecoderConfig(**decoder()),
-        image_size=SIDE,
+        image_size=side,
         memory_attention_feed_forward_hidden_size=64,
         memory_encoder_output_channels=64,
-        **memory(SIDE // 16),
+        **memory(side // 16),
     )
     model = Sam2VideoModel(config).eval()
     enliven(model)
     model.save_pretrained(folder)
-    processor(SIDE, SIDE // 4).save_pretrained(folder)
+    processor(side, side // 4).save_pretrained(folder)
 
 
-def _vision() -> dict[str, Any]:
-    level = SIDE // 4
+def _vision(side: int) -> dict[str, Any]:
+    level = side // 4
     return {
         "model_type": "sam2_vision_model",
         "backbone_config": {
             "model_type": "sam2_hiera_det_model",
             "hidden_size": 8,
             "num_attention_heads": 1,
-            "image_size": [SIDE, SIDE],
+            "image_size": [side, side],
             "blocks_per_stage": [1, 1, 2, 1],
             "embed_dim_per_stage": [8, 16, 32, 64],
             "num_attention_heads_per_stage": [1, 1, 1, 1],

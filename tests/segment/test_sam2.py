@@ -17,7 +17,7 @@ from scenekeeper.errors import ModelError
 from scenekeeper.models.base import ClipModel, FrameModel, Load
 from scenekeeper.models.device import Device
 from scenekeeper.models.source import Source
-from scenekeeper.schema import Camera, Clip, Frame, Labels
+from scenekeeper.schema import Clip, Frame, Labels
 from scenekeeper.segment import sam2
 from scenekeeper.segment.admit import AdmitConfig
 from tests.checkpoints.pictures import clip, frame
@@ -136,8 +136,8 @@ def test_what_is_long_unseen_is_followed_no_more(
     only_sam2: sam2.BoxTracks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frames = clip(6)
-    sam = only_sam2.weights.get()
-    session = sam2.Following(sam, AdmitConfig(patience=2), iter(range(9)))
+    sam = only_sam2.weights()
+    session = sam2.Following(sam, AdmitConfig(patience=2))
     list(session.push(frames[0], found(frames[0])))
     with monkeypatch.context() as patch:
         head = sam.model.mask_decoder.pred_obj_score_head
@@ -149,12 +149,6 @@ def test_what_is_long_unseen_is_followed_no_more(
     assert not session.known and session.session.get_obj_num() == 0
     again = next(session.push(frames[4], found(frames[4], BOXES[:1])))
     assert again.track.tolist() == [3], "numbers are not used again"
-
-
-def test_cameras_of_a_clip_share_no_numbers(only_sam2: sam2.BoxTracks) -> None:
-    frames = [replace(f, camera=Camera(f"c{k % 2}", 320, 240)) for k, f in enumerate(clip(4))]
-    out = follow(only_sam2, frames, [found(frames[0]), found(frames[1]), None, None])
-    assert [labels.track.tolist() for labels in out] == [[0, 1, 2], [3, 4, 5]] * 2
 
 
 @pytest.mark.parametrize(("width", "height"), [(323, 241), (97, 160)])
@@ -229,7 +223,7 @@ def test_a_card_is_complete_without_weights(
     assert card.provides == {"masks", "tracks"} and card.needs == {"boxes"}
     assert card.revision and json.dumps(card.facts())
     with pytest.raises(ModelError, match="cannot be loaded"):
-        model.weights.get()
+        model.weights()
 
 
 def test_the_cost_of_a_frame_grows_with_what_is_followed(tmp_path: Path) -> None:
@@ -242,7 +236,7 @@ def test_the_cost_of_a_frame_grows_with_what_is_followed(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("harm", "problem"),
     [
-        (lambda folder: (folder / "processor_config.json").unlink(), "has no processor"),
+        (lambda folder: (folder / "processor_config.json").unlink(), "lacks what prepares"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"x" * 64), "cannot be loaded"),
     ],
     ids=["processor", "weights"],
@@ -253,7 +247,7 @@ def test_what_is_missing_or_damaged_is_named(
     folder = shutil.copytree(checkpoint("sam2"), tmp_path / "sam2")
     harm(folder)
     with pytest.raises(ModelError, match=problem):
-        sam2.load(Source("sam2", str(folder)), Device()).weights.get()
+        sam2.load(Source("sam2", str(folder)), Device()).weights()
 
 
 def test_a_checkpoint_of_another_family_is_refused(checkpoint: Callable[[str], Path]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenekeeper.schema import Camera, Clip, Frame, Labels
@@ -64,11 +66,58 @@ def test_a_clip_that_failed_ends_its_tracks() -> None:
     assert stitcher.add(*clip(2, {0: (0, 0)}))[0] != first[0]
 
 
+def called(made: tuple[Clip, dict[int, Labels]], *names: str) -> tuple[Clip, dict[int, Labels]]:
+    """The same clip with every thing called so; the first name is its phrase."""
+    frames = {
+        k: replace(of, phrase=names[:1] * len(of), names=(dict.fromkeys(names, 0.5),) * len(of))
+        for k, of in made[1].items()
+    }
+    return made[0], frames
+
+
+def test_other_names_raise_the_bar() -> None:
+    for names, dx, goes_on in (
+        (("bowl",), 1, True),
+        (("bowl",), 3, False),
+        (("cup",), 3, True),
+        (("bowl", "cup"), 3, True),
+    ):
+        stitcher = Stitcher()
+        first = stitcher.add(*called(clip(0, {0: (0, 0)}), "cup"))
+        second = stitcher.add(*called(clip(1, {0: (dx, 0)}), *names))
+        assert (first == second) is goes_on
+
+
+def test_what_else_is_known_may_forbid() -> None:
+    asked: list[tuple[int, int]] = []
+
+    def never(a: int, b: int) -> bool:
+        asked.append((a, b))
+        return False
+
+    stitcher = Stitcher()
+    first = stitcher.add(*clip(0, {3: (0, 0), 4: (40, 40)}))
+    second = stitcher.add(*clip(1, {8: (0, 0), 9: (40, 40)}), never)
+    assert asked == [(first[3], 8), (first[4], 9)]
+    assert not set(first.values()) & set(second.values())
+
+
+def test_one_that_spans_two_merges_them_not_and_its_parts_are_not_both_it() -> None:
+    low = StitchConfig(overlap=0.2)
+    stitcher = Stitcher(low)
+    two = stitcher.add(*clip(0, {0: (0, 0), 1: (8, 0)}))
+    one = stitcher.add(*clip(1, {0: (3, 0)}))
+    assert one[0] == two[0] != two[1]
+    again = stitcher.add(*clip(2, {0: (0, 0), 1: (8, 0)}))
+    assert list(again.values()).count(one[0]) == 1
+
+
 PLACES = st.dictionaries(
     st.integers(0, 9), st.tuples(st.integers(0, 54), st.integers(0, 54)), max_size=5
 )
 
 
+@settings(deadline=None)
 @given(st.lists(PLACES, min_size=1, max_size=5), st.randoms())
 def test_tracks_of_a_clip_stay_apart_and_their_order_does_not_matter(
     parts: list[dict[int, tuple[int, int]]], chance: object
@@ -84,3 +133,24 @@ def test_tracks_of_a_clip_stay_apart_and_their_order_does_not_matter(
             assert out == shuffled.add(*clip(index, dict(items)))
         else:
             shuffled.add(*clip(index, places))
+
+
+@settings(deadline=None)
+@given(st.lists(PLACES, min_size=2, max_size=4), st.randoms())
+def test_the_numbers_of_a_clip_do_not_matter(
+    parts: list[dict[int, tuple[int, int]]], chance: object
+) -> None:
+    """Things at different places: which of two that are alike goes on is anyone's guess."""
+    plain, renamed = Stitcher(), Stitcher()
+    same: dict[int, int] = {}
+    for index, places in enumerate(parts):
+        places = {t: p for p, t in {p: t for t, p in places.items()}.items()}
+        if len({(x // 11, y // 11) for x, y in places.values()}) < len(places):
+            places = {}
+        numbers = chance.sample(range(100), len(places))  # type: ignore[attr-defined]
+        other = dict(zip(places, numbers, strict=True))
+        out = plain.add(*clip(index, places))
+        again = renamed.add(*clip(index, {other[t]: p for t, p in places.items()}))
+        for track, number in out.items():
+            assert same.setdefault(number, again[other[track]]) == again[other[track]]
+    assert len(set(same.values())) == len(same)

@@ -64,6 +64,7 @@ def anything(draw: st.DrawFn) -> Any:
         first_t_ns=draw(n),
         last_t_ns=draw(n),
         views=tuple(draw(st.lists(n, max_size=4))),
+        tones=draw(arrays(np.uint8, st.tuples(st.integers(0, 5), st.just(3)))),
     )
 
 

@@ -36,10 +36,10 @@ def pose(k: int) -> Float:
     return T
 
 
-def points(T: Float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """What a depth camera sees of the room, with its noise, camera frame."""
+def points(T: Float, rng: np.random.Generator, room: list[Shape] = ROOM) -> NDArray[np.float32]:
+    """What a depth camera sees of a room, with its noise, camera frame."""
     pixels = pixel_grid(CAMERA.width, CAMERA.height)
-    hits = cast(ROOM, CAMERA, T, pixels)
+    hits = cast(room, CAMERA, T, pixels)
     z = hits.depth * (1 + rng.normal(0, 0.002, len(hits.depth)))
     rays = np.linalg.inv(CAMERA.intrinsics) @ np.vstack((pixels, np.ones(len(z))))
     hit = np.isfinite(z)
@@ -59,6 +59,18 @@ def session(metres: float, degrees: float, frames: int = 50) -> tuple[list[Float
     rng, settle = np.random.default_rng(1), Settler()
     told = [noisy(pose(k), rng, metres, degrees) for k in range(frames)]
     return told, [settle(points(pose(k), rng), T) for k, T in enumerate(told)]
+
+
+def test_a_registration_far_off_what_was_told_is_refused() -> None:
+    rng, settle = np.random.default_rng(1), Settler()
+    for k in range(40):
+        settle(points(pose(k), rng), noisy(pose(k), rng, 0.005, 0.1))
+    # A tall thing has moved while the camera was not looking; all else is out of view.
+    near = [Shape("box", (0.4, 0.0, 1.2), (0.3, 3.0, 2.4))]
+    moved = [Shape("box", (0.52, 0.0, 1.2), (0.3, 3.0, 2.4))]
+    settle(points(pose(40), rng, near), pose(40))
+    settled = settle(points(pose(40), rng, moved), pose(40))
+    assert np.linalg.norm(settled[:3, 3] - pose(40)[:3, 3]) < 0.01
 
 
 def corner(poses: list[Float]) -> Float:

@@ -127,3 +127,10 @@ def test_habits_are_calibrated_on_things_that_are_usually_misnamed_alike() -> No
     bins = (confidence * 10).astype(int).clip(0, 9)
     gap = np.abs(np.bincount(bins, confidence - right, 10)).sum() / n
     assert gap < 0.05
+
+
+def test_some_colours_of_all_views_are_kept() -> None:
+    few, many = (
+        summed(*[shown(k, {1: MUG}, depth(MUG)) for k in range(n)])[0].tones for n in (1, 40)
+    )
+    assert few.dtype == np.uint8 and 0 < len(few) <= len(many) <= 64 and many.shape[1] == 3

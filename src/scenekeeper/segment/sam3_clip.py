@@ -6,6 +6,7 @@ frames late. Nothing else is kept of a frame.
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -58,16 +59,15 @@ class Watching:
     Attributes:
         sam: the model, a ``ConceptModel``.
         words: the nouns.
-        numbers: of tracks; shared by the cameras of a clip.
         length: frames of the clip.
         patience: frames that a thing may be unseen before it is followed no more.
     """
 
     sam: Sam
     words: Sequence[str]
-    numbers: Iterator[int]
     length: int
     patience: int
+    numbers: Iterator[int] = field(default_factory=itertools.count)
     index: int = -1
     session: ConceptSession | None = None
     held: deque[Held] = field(default_factory=deque)

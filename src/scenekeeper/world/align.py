@@ -43,6 +43,7 @@ __all__ = ["AlignConfig", "Alignment", "Refined", "Target", "align", "refine"]
 Float = NDArray[np.float64]
 How = Literal["same frame", "relocated", "refused", "unavailable"]
 Veto = Callable[[Float], str | None]
+Confirm = Callable[[Float], bool]
 
 EXTRA = ("kiss_matcher", "small_gicp")
 REMEDY = "pip install 'scenekeeper[reloc]'"
@@ -114,6 +115,7 @@ def align(
     up_map: NDArray[Any] | None = None,
     up_session: NDArray[Any] | None = None,
     veto: Veto | None = None,
+    confirm: Confirm | None = None,
     config: AlignConfig | None = None,
 ) -> Alignment:
     """Lay a session onto the map, or refuse to.
@@ -129,6 +131,8 @@ def align(
             searched, which finds more and errs less.
         veto: given ``T_map_session``, why it cannot be, or ``None``; for knowledge that surfaces
             lack, such as free space or a place label.
+        confirm: given ``T_map_session`` of frames that are the same, whether it must be so although
+            too little of the surfaces agrees; see :func:`scenekeeper.world.confirm.confirmed`.
         config: the gates.
 
     Raises:
@@ -141,6 +145,7 @@ def align(
         _direction(up_map, "up_map"),
         _direction(up_session, "up_session"),
         veto,
+        confirm,
         config,
     )
     if min(len(task.map), len(task.session)) < _FEWEST:
@@ -150,6 +155,8 @@ def align(
     tried: list[_Judged] = []
     for proposal in _proposals(task):
         tried.append(_judge(task, proposal))
+        if tried[-1].confirmed:
+            return _answer(task, tried[-1:])
         if tried[-1].problem is None:
             break
     best = max(tried, key=lambda judged: judged.rank)
@@ -169,6 +176,7 @@ class _Task:
     up_map: Float | None
     up_session: Float | None
     veto: Veto | None
+    confirm: Confirm | None
     config: AlignConfig
 
     @property
@@ -229,6 +237,7 @@ class _Judged:
     std: tuple[float, float]
     same_frame: bool
     problem: str | None
+    confirmed: bool = False
 
     @property
     def rank(self) -> float:
@@ -266,24 +275,31 @@ def _judge(task: _Task, proposal: Float) -> _Judged:
         _, std = left_over(task.map, task.session.points, T, reach)
     metres, radians = _apart(T, task.T_local_map @ invert(task.T_local_session))
     same = metres < _SAME and radians < task.config.max_tilt
-    return _Judged(T, shared, std, same, _problem(task, T, shared, std, same))
+    tilted, vetoed = _tilted(task, T), task.veto(task.outside(T)) if task.veto else None
+    unlike = _unlike(task, shared, std, same)
+    in_doubt = unlike and same and not (tilted or vetoed)
+    if in_doubt and task.confirm and task.confirm(task.outside(T)):
+        return _Judged(T, shared, std, same, None, confirmed=True)
+    return _Judged(T, shared, std, same, tilted or unlike or vetoed)
 
 
-def _problem(
-    task: _Task, T: Float, shared: Fit, std: tuple[float, float], same: bool
-) -> str | None:
-    """What speaks against a pose, or ``None``."""
+def _tilted(task: _Task, T: Float) -> str | None:
+    if task.upright and np.arccos(np.clip(T[2, 2], -1, 1)) > task.config.max_tilt:
+        return "the best fit would tilt one of them out of plumb"
+    return None
+
+
+def _unlike(task: _Task, shared: Fit, std: tuple[float, float], same: bool) -> str | None:
+    """What of the surfaces speaks against a pose, or ``None``."""
     config = task.config
     overlap = config.same_overlap if same else config.min_overlap
-    if task.upright and np.arccos(np.clip(T[2, 2], -1, 1)) > config.max_tilt:
-        return "the best fit would tilt one of them out of plumb"
     if shared.overlap < overlap:
         return f"only {shared.overlap:.0%} of the smaller one was in view of the other"
     if shared.score < config.min_score:
         return f"only {shared.score:.0%} of what both saw agrees"
     if not std[0] <= config.max_std:
         return "what both saw leaves a direction open, as along a corridor"
-    return task.veto(task.outside(T)) if task.veto else None
+    return None
 
 
 def _answer(task: _Task, tried: list[_Judged]) -> Alignment:

@@ -13,21 +13,20 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from scenekeeper.schema import UNNAMED
-from scenekeeper.voxels import touching, voxel_centers
-from scenekeeper.world.alike import (
-    colors_agree,
-    likeness,
-    looks_agree,
-    names_agree,
-    places_agree,
-    sizes_agree,
-)
+from scenekeeper.voxels import touching
+from scenekeeper.world.alike import Light, places_agree, same_looks, same_size
 from scenekeeper.world.evidence import Evidence
-from scenekeeper.world.looked import Looked, looked
-from scenekeeper.world.scene import CELL
+from scenekeeper.world.looked import Looked, LookedConfig, looked
+from scenekeeper.world.moves import moves
+from scenekeeper.world.same_place import (
+    CompareConfig,
+    comes_and_goes,
+    from_other_sides,
+    in_place,
+    parts_of,
+)
 from scenekeeper.world.visibility import Keyframe
 
 Float = NDArray[np.float64]
@@ -37,54 +36,8 @@ ChangeKind = Literal["moved", "taken", "added", "swapped"]
 
 _NONE = np.zeros(0, np.int64)
 
-_LOW = 0.11
-"""What is lower, metres, is not seen through well: its samples lie near what it lies on."""
-
 _WITHIN = 0.5
 """Share of a thing's cells where others have left."""
-
-STRUCTURE = ("support", "wall")
-"""Kinds that do not come and go."""
-
-
-@dataclass(frozen=True)
-class CompareConfig:
-    """When two are the same, and when something is gone or new.
-
-    Attributes:
-        overlap: how far two must fill one place to be the same there (a geometric mean of shares),
-        fit: and how well place, looks, size and name must agree together.
-        swapped: where another thing fills the place so well,
-        unlike: and agrees in colour less than this, it has come for the first,
-        light: unless fewer than a third of all things agree in colour so well: the light differs,
-        loose: or its longest side is more than this, metres: furniture is not exchanged.
-        moved: how well name, looks and size must agree for one thing at two places.
-        unknown: and how well where it cannot be told whether the first place is empty.
-        looks: depth images that must show a place to say anything of it.
-        through: share of a thing that must be seen through for it to be gone,
-        shifted: and of both its places for one that still overlaps where it was to have moved,
-        far: if its middle is this many metres away at least.
-        silent: depth images that must show the place of a low thing, which cannot be seen through,
-            for it to be missing there because nothing was recognised,
-        sure: if it is believed in so much where it is.
-        existence: things believed in less than this neither come nor go.
-    """
-
-    overlap: float = 0.35
-    fit: float = 0.08
-    swapped: float = 0.6
-    unlike: float = 0.55
-    light: float = 0.7
-    loose: float = 0.5
-    moved: float = 0.5
-    unknown: float = 0.7
-    looks: int = 2
-    through: float = 0.35
-    shifted: float = 0.2
-    far: float = 0.06
-    silent: int = 3
-    sure: float = 0.8
-    existence: float = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,30 +102,30 @@ def compare(
     now = dict(zip(ids, looked([known[i] for i in ids], keyframes), strict=True))
     before = dict(enumerate(looked(things, earlier)))
     placed = {n: ids[k] for n, k in in_place([known[i] for i in ids], things, c).items()}
-    other = _others(placed, things, known, c)
+    placed |= from_other_sides(known, things, placed, (now, before), c)
+    light = Light.between([(known[i], things[n]) for n, i in placed.items()])
+    other = _others(placed, things, known, (now, before), light, c)
     same = {n: i for n, i in placed.items() if n not in other}
-    pushed = {n: i for n, i in same.items() if _shifted(known[i], now[i], things[n], before[n], c)}
-    # Smeared evidence is seen through even by the visit that it is of.
-    own = looked([things[n] for n in pushed], keyframes)
-    theirs = looked([known[i] for i in pushed.values()], earlier)
-    pushed = {
-        n: i
-        for (n, i), here, there in zip(pushed.items(), own, theirs, strict=True)
-        if min(here.hit, there.hit) > 1 - c.shifted / 2
-    }
+    pushed = _pushed(same, known, things, (now, before), (keyframes, earlier), c)
+    parts = parts_of(known, things, placed, c)
+    same |= parts.same
     rest = [i for i in ids if i not in same.values()]
-    new = [n for n, e in enumerate(things) if n not in same and _comes_and_goes(e, c)]
-    away = [i for i in rest if _comes_and_goes(known[i], c) and _is_missing(known[i], now[i], c)]
-    gone = {i: c.moved for i in (*away, *(i for n, i in other.items() if n in new))}
-    lost = [i for i in rest if _comes_and_goes(known[i], c)]
-    moved = _moved(known, dict.fromkeys(lost, c.unknown) | gone, things, new, other, c)
+    off = {*same, *parts.now}
+    new = [n for n, e in enumerate(things) if n not in off and comes_and_goes(e, c)]
+    lost = [i for i in rest if i not in parts.known and comes_and_goes(known[i], c)]
+    # An exchange explains both; that one of them moved would leave the other to be explained.
+    unknown = LookedConfig().prior
+    moved = moves(
+        {i: (known[i], unknown if i in other.values() else now[i].absent) for i in lost},
+        {n: (things[n], unknown if n in other else before[n].absent) for n in new},
+        other,
+        light,
+        unknown,
+    )
+    gone = {i: 1.0 if i in other.values() else now[i].absent for i in lost}
     left = {i for i, _ in moved.values()}
-    swapped = {
-        n: i
-        for n, i in other.items()
-        if n in new and n not in moved and i not in left and not now[i].is_free(c.looks, c.through)
-    }
-    taken = [i for i in away if i not in left and i not in swapped.values()]
+    swapped = {n: i for n, i in other.items() if n in new and n not in moved and i not in left}
+    taken = [i for i in lost if gone[i] >= c.absent and i not in {*left, *swapped.values()}]
     empty = np.unique(np.concatenate([_NONE, *(known[i].cells for i in {*left, *taken})]))
     added = [
         n
@@ -189,9 +142,12 @@ def compare(
             _change("swapped", known[i], i, things[n], n, things[n].existence)
             for n, i in swapped.items()
         ),
-        *(_change("taken", known[i], i, None, None, now[i].freedom, now[i].at) for i in taken),
         *(
-            _change("added", None, None, things[n], n, things[n].existence * before[n].freedom)
+            _change("taken", known[i], i, None, None, known[i].existence * gone[i], now[i].at)
+            for i in taken
+        ),
+        *(
+            _change("added", None, None, things[n], n, things[n].existence * before[n].absent)
             for n in added
         ),
     ]
@@ -220,138 +176,73 @@ def _change(
     return Change(kind, before, now, score, known.phrase, at, thing.views if thing else frames)
 
 
-def _is_thing(e: Evidence) -> bool:
-    return e.kind not in STRUCTURE
-
-
-def _comes_and_goes(e: Evidence, c: CompareConfig) -> bool:
-    return _is_thing(e) and e.existence >= c.existence and len(e.cells) > 0
-
-
-def _is_missing(e: Evidence, there: Looked, c: CompareConfig) -> bool:
-    """Whether a thing is not where it was looked for: its place is empty, or, of a thing too low to
-    tell by that, was seen often and nothing was recognised."""
-    silent = there.silent >= c.silent and e.existence >= c.sure
-    return there.is_free(c.looks, c.through) or (silent and _is_low(e, c))
-
-
 def _is_new(e: Evidence, before: Looked, empty: Int, c: CompareConfig) -> bool:
-    """Whether a thing was not there before, by the same rule; or it is where another has left."""
-    if _is_missing(e, before, c):
+    """Whether a thing was not there before; or it is where another has left."""
+    if before.absent >= c.absent:
         return True
-    return before.seen >= c.looks and float(touching(e.cells, empty).mean()) > _WITHIN
-
-
-def _is_low(e: Evidence, c: CompareConfig) -> bool:
-    size = np.ptp(voxel_centers(e.cells, CELL), axis=0)
-    return bool(size.min() < _LOW and size.max() <= c.loose)
-
-
-def in_place(
-    known: Sequence[Evidence], things: Sequence[Evidence], c: CompareConfig
-) -> dict[int, int]:
-    """Which known thing each thing stands in the place of: ``{thing: row of known}``.
-
-    Each has one at most; of several the one that fills the place and is alike. It may yet be
-    another thing (see :attr:`CompareConfig.unlike`).
-    """
-    if not known or not things:
-        return {}
-    fit = np.zeros((len(things), len(known)))
-    low, high = _bounds(known)
-    for n, thing in enumerate(things):
-        if not len(thing.cells):
-            continue
-        points = voxel_centers(thing.cells, CELL)
-        near = (low <= points.max(0) + CELL).all(1) & (high >= points.min(0) - CELL).all(1)
-        for k in np.flatnonzero(near).tolist():
-            fit[n, k] = _fit(thing, known[k], c)
-    rows, columns = linear_sum_assignment(-fit)
-    pairs = zip(rows.tolist(), columns.tolist(), strict=True)
-    return {n: k for n, k in pairs if fit[n, k] > 0}
-
-
-def _bounds(things: Sequence[Evidence]) -> tuple[Float, Float]:
-    low, high = np.full((len(things), 3), np.inf), np.full((len(things), 3), -np.inf)
-    for k, e in enumerate(things):
-        if len(e.cells):
-            points = voxel_centers(e.cells, CELL)
-            low[k], high[k] = points.min(0), points.max(0)
-    return low, high
-
-
-def _fit(a: Evidence, b: Evidence, c: CompareConfig) -> float:
-    """How well one fits into the place of the other, 0 = not."""
-    if _is_thing(a) != _is_thing(b):
-        return 0.0
-    there = places_agree(a, b)
-    if there < c.overlap:
-        return 0.0
-    # None of these can speak alone against the place.
-    looks = 0.2 + 0.8 * looks_agree(a, b) ** 2
-    fit = there * looks * (0.3 + 0.7 * sizes_agree(a, b)) * (0.4 + 0.6 * names_agree(a, b))
-    return fit if fit >= c.fit else 0.0
+    return before.seen > 0 and float(touching(e.cells, empty).mean()) > _WITHIN
 
 
 def _others(
     placed: Mapping[int, int],
     things: Sequence[Evidence],
     known: Mapping[int, Evidence],
+    places: tuple[Mapping[int, Looked], Mapping[int, Looked]],
+    light: Light,
     c: CompareConfig,
 ) -> dict[int, int]:
-    """Of the things that are in the place of known ones those that are not these."""
-    colors = {n: colors_agree(things[n], known[i]) for n, i in placed.items()}
-    if not colors or float(np.quantile(list(colors.values()), 2 / 3)) < c.light:
+    """Of the things that are in the place of known ones those that are not these: of other looks,
+    or of another shape where looks and size do not say that the same one was pushed."""
+    now, before = places
+    looks = {n: same_looks(known[i], things[n], light) for n, i in placed.items()}
+    if not looks or float(np.quantile(list(looks.values()), 2 / 3)) < c.light:
         return {}
     return {
         n: i
         for n, i in placed.items()
         for a, b in [(things[n], known[i])]
-        if colors[n] < c.unlike
-        and _comes_and_goes(a, c)
-        and _comes_and_goes(b, c)
+        for free in [now[i].is_free(c.reshaped) or before[n].is_free(c.reshaped)]
+        if (looks[n] < c.unlike or (free and looks[n] + same_size(a, b) < c.pushed))
+        and comes_and_goes(a, c)
+        and comes_and_goes(b, c)
         and max(a.extent.max(), b.extent.max()) <= c.loose
         and places_agree(a, b) >= c.swapped
     }
 
 
+def _pushed(
+    same: Mapping[int, int],
+    known: Mapping[int, Evidence],
+    things: Sequence[Evidence],
+    places: tuple[Mapping[int, Looked], Mapping[int, Looked]],
+    images: tuple[Sequence[Keyframe], Sequence[Keyframe]],
+    c: CompareConfig,
+) -> dict[int, int]:
+    """Of the things that are where they were those that were pushed a little.
+
+    Args:
+        same: which known thing each thing is.
+        known: things before, by id.
+        things: of the session.
+        places: how the known things' places look now, and those of the session's looked before.
+        images: of the session, and earlier ones.
+        c: what counts.
+    """
+    now, before = places
+    out = {n: i for n, i in same.items() if _shifted(known[i], now[i], things[n], before[n], c)}
+    # Smeared evidence is seen through even by the visit that it is of.
+    own = looked([things[n] for n in out], images[0])
+    theirs = looked([known[i] for i in out.values()], images[1])
+    return {
+        n: i
+        for (n, i), here, there in zip(out.items(), own, theirs, strict=True)
+        if min(here.hit, there.hit) > 1 - c.shifted / 2
+    }
+
+
 def _shifted(a: Evidence, now: Looked, b: Evidence, before: Looked, c: CompareConfig) -> bool:
     """Whether a thing was pushed: of its old place is seen through now, and so was of the new."""
-    if not (_comes_and_goes(a, c) and _comes_and_goes(b, c)):
+    if not (comes_and_goes(a, c) and comes_and_goes(b, c)):
         return False
     far = float(np.linalg.norm(a.center - b.center)) > c.far
-    return far and now.is_free(c.looks, c.shifted) and before.is_free(c.looks, c.shifted)
-
-
-def _moved(
-    known: Mapping[int, Evidence],
-    gone: Mapping[int, float],
-    things: Sequence[Evidence],
-    new: Sequence[int],
-    other: Mapping[int, int],
-    c: CompareConfig,
-) -> dict[int, tuple[int, float]]:
-    """Things that left one place and turned up at another: ``{thing: (id, probability)}``.
-
-    ``gone`` says how alike each must be. Of those equally alike the nearest; a thing is never what
-    it has taken the place of.
-    """
-    if not gone or not new:
-        return {}
-    ids = list(gone)
-    alike = np.array([[likeness(things[n], known[i]) for i in gone] for n in new])
-    alike *= [[other.get(n) != i for i in gone] for n in new]
-    metres = np.linalg.norm(
-        np.array([things[n].center for n in new])[:, None]
-        - np.array([known[i].center for i in gone]),
-        axis=2,
-    )
-    good = alike >= list(gone.values())
-    rows, columns = linear_sum_assignment(
-        np.where(good, 0.02 * np.minimum(metres, 10) - 1 - alike, 0.0)
-    )
-    return {
-        new[r]: (ids[k], float(alike[r, k]))
-        for r, k in zip(rows.tolist(), columns.tolist(), strict=True)
-        if good[r, k]
-    }
+    return far and now.is_free(c.shifted) and before.is_free(c.shifted)

@@ -34,6 +34,7 @@ class Evidence:
         rgb: ``uint8 [3]`` median colour.
         colors: share of its surface by colour word.
         embedding: ``float32 [E]`` unit vector, or ``None``.
+        tones: ``uint8 [S, 3]`` colours of some pixels of it, spread over its views.
         frames: how many show it.
         first_t_ns: of the first,
         last_t_ns: and the last of them.
@@ -56,6 +57,7 @@ class Evidence:
     first_t_ns: int = 0
     last_t_ns: int = 0
     views: tuple[int, ...] = ()
+    tones: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 3), np.uint8))
 
     @property
     def phrase(self) -> str:

@@ -23,6 +23,7 @@ from scenekeeper.world.existence import (
     side_of,
     told_by_tracks,
 )
+from scenekeeper.world.glance import Glance
 from scenekeeper.world.lift import Lifted
 from scenekeeper.world.mapping import MapConfig, Mapper
 from scenekeeper.world.settle import Settler
@@ -179,9 +180,12 @@ class Gathering:
     def add(self, shown: Shown) -> None:
         """Take in the next frame."""
         T = shown.T_world_camera
+        glance = Glance.of(shown.depth, shown.intrinsics)
         if self._settle is not None:
-            T = self._settle(_scan(shown.depth, shown.intrinsics), T)
-        objects = self.mapper.place(shown.points, T, shown.look, shown.track, shown.structure)
+            T = self._settle(glance.point, T)
+        objects = self.mapper.place(
+            glance, shown.points, T, shown.look, shown.track, shown.structure
+        )
         self._make_room(len(self.mapper.votes.alias))
         said = said_by(shown.score, self.belief)
         for m, o in enumerate(objects.tolist()):
@@ -314,12 +318,3 @@ class _Reservoir:
         inside = (local[..., 2] > 0.05) & (np.abs(u / size[1] - 0.5) < 0.75)
         inside &= np.abs(v / size[0] - 0.5) < 0.75
         return np.asarray(inside.any(1) & (self._n[rows] > 0), np.bool_)
-
-
-def _scan(depth: Float32, K: Float) -> Float32:
-    """Points of a coarse depth image, camera frame."""
-    v, u = np.nonzero(depth > 0)
-    z = depth[v, u]
-    return np.stack(((u - K[0, 2]) * z / K[0, 0], (v - K[1, 2]) * z / K[1, 1], z), 1).astype(
-        np.float32
-    )

@@ -48,11 +48,22 @@ class Scan(NamedTuple):
 
 
 class Laid(NamedTuple):
-    """A scan laid onto a map: its pose, its patches on the map, whether more steps change it."""
+    """A scan laid onto a map.
+
+    Attributes:
+        T: its pose ``T_map_scan [4, 4]``.
+        found: its patches that are on the map.
+        converged: whether more steps change nothing.
+        information: ``float64 [6, 6]`` Hessian in a turn about the scan's origin and a shift, along
+            the map's axes: small where the surfaces leave a direction open.
+        left: mean square of what is left over, in the same units.
+    """
 
     T: Float
     found: int
     converged: bool
+    information: Float
+    left: float
 
 
 class GaussianMap:
@@ -90,17 +101,20 @@ class GaussianMap:
             reach: metres from a patch to the mean of its cube, at most.
             steps: that are taken, at most.
         """
-        T, found = np.array(T_guess, np.float64), 0
+        T, found, H, left = np.array(T_guess, np.float64), 0, np.zeros((6, 6)), 0.0
         for _ in range(steps):
-            H, g, found = _equations(*scan, T, reach, self._leaf, self._key, self._row, self._cube)
+            H, g, found, total = _equations(
+                *scan, T, reach, self._leaf, self._key, self._row, self._cube
+            )
+            left = total / max(found, 1)
             if found < _LEAST:
-                return Laid(T, found, False)
+                break
             step = np.linalg.solve(H, g)
             T[:3, :3] = Rotation.from_rotvec(step[:3]).as_matrix() @ T[:3, :3]
             T[:3, 3] += step[3:]
             if np.linalg.norm(step[:3]) < _STILL[0] and np.linalg.norm(step[3:]) < _STILL[1]:
-                return Laid(T, found, True)
-        return Laid(T, found, False)
+                return Laid(T, found, True, H, left)
+        return Laid(T, found, False, H, left)
 
 
 # --- the map --------------------------------------------------------------------------------------
@@ -162,12 +176,13 @@ def _insert(middle, normal, T, leaf, table, row, cube, n):  # type: ignore[no-un
 
 @njit(cache=True, nogil=True)
 def _equations(middle, normal, T, reach, leaf, table, row, cube):  # type: ignore[no-untyped-def]
-    """Normal equations ``H [6, 6]``, ``g [6]`` of a small turn and shift, and the patches found.
+    """Normal equations ``H [6, 6]``, ``g [6]`` of a small turn and shift, the patches found, and
+    the sum of their squares.
 
     A patch and its cube may slide along their planes; the weight of their distance is the inverse
     of the sum of their spreads.
     """
-    H, g, found = np.zeros((6, 6)), np.zeros(6), 0
+    H, g, found, total = np.zeros((6, 6)), np.zeros(6), 0, 0.0
     M, JM = np.empty((3, 3)), np.empty((6, 3))
     for i in range(len(middle)):
         a, b, c = _turned(T, middle[i])
@@ -193,6 +208,7 @@ def _equations(middle, normal, T, reach, leaf, table, row, cube):  # type: ignor
             m0, m1, m2 = scale * M[0, k], scale * M[1, k], scale * M[2, k]
             JM[0, k], JM[1, k], JM[2, k] = b * m2 - c * m1, c * m0 - a * m2, a * m1 - b * m0
             JM[3, k], JM[4, k], JM[5, k] = m0, m1, m2
+            total += (r0, r1, r2)[k] * (m0 * r0 + m1 * r1 + m2 * r2)
         for k in range(6):
             d0, d1, d2 = JM[k, 0], JM[k, 1], JM[k, 2]
             g[k] += d0 * r0 + d1 * r1 + d2 * r2
@@ -202,7 +218,7 @@ def _equations(middle, normal, T, reach, leaf, table, row, cube):  # type: ignor
             H[k, 3] += d0
             H[k, 4] += d1
             H[k, 5] += d2
-    return H, g, found
+    return H, g, found, total
 
 
 # --- scans ----------------------------------------------------------------------------------------

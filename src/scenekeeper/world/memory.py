@@ -209,6 +209,7 @@ class Memory:
             "last_t_ns": e.last_t_ns,
             "views": list(e.views),
             "track": e.track,
+            "tones": e.tones.tobytes().hex(),
         }
         look = None if e.embedding is None else np.asarray(e.embedding, np.float32).tobytes()
         self._db.execute(
@@ -351,6 +352,7 @@ def _evidence(text: str, cells: bytes, embedding: bytes | None) -> Evidence:
         row["first_t_ns"],
         row["last_t_ns"],
         tuple(row["views"]),
+        np.frombuffer(bytes.fromhex(row.get("tones", "")), np.uint8).reshape(-1, 3),
     )
 
 

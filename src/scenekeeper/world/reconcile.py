@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scenekeeper import geometry, masks
 from scenekeeper.schema import INSTANCES, RECONCILED, UNNAMED, Camera, Clip, Frame
 from scenekeeper.voxels import sampling
-from scenekeeper.world.compare import STRUCTURE
+from scenekeeper.world.same_place import STRUCTURE
 from scenekeeper.world.scene import CELL
 from scenekeeper.world.structure import KINDS
 

@@ -8,21 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenekeeper.world.align import Alignment, align
-from scenekeeper.world.compare import (
-    Change,
-    ChangeKind,
-    CompareConfig,
-    Comparison,
-    compare,
-    in_place,
-)
+from scenekeeper.world.compare import Change, ChangeKind, Comparison, compare
+from scenekeeper.world.confirm import Visit, confirmed
 from scenekeeper.world.evidence import Evidence, SessionEvidence
 from scenekeeper.world.memory import Memory, Place, placed
+from scenekeeper.world.same_place import CompareConfig, in_place
 from scenekeeper.world.visibility import Keyframe
 
 Float = NDArray[np.float64]
@@ -69,7 +65,7 @@ def remember(
     if before is not None and same and set(memory.tracks(e.session)) == {t.track for t in e.things}:
         return _as_before(memory, e, before, others)
     again = memory.evidence(e.session)
-    place = _place(memory, e, others, aligned or _align)
+    place = _place(memory, e, others, aligned)
     here = _earlier(others, place)
     things = [placed(t, place.T_place_session) for t in e.things]
     frames = [_carried(k, place.T_place_session) for k in e.keyframes]
@@ -133,18 +129,22 @@ def known_at(memory: Memory, sessions: Sequence[str]) -> dict[int, Evidence]:
     return known
 
 
-def _align(map_points: Points, points: Points, map_up: Float, up: Float) -> Alignment:
-    return align(map_points, points, up_map=map_up, up_session=up)
-
-
-def _place(memory: Memory, e: SessionEvidence, others: Sequence[Place], aligned: Align) -> Place:
+def _place(
+    memory: Memory, e: SessionEvidence, others: Sequence[Place], aligned: Align | None
+) -> Place:
     """Where a session lies: in the map of an earlier one, the best that it fits, or in its own."""
     best: tuple[float, Place, Alignment] | None = None
     reasons = []
     for number in sorted({p.place for p in others}):
         own = [p for p in others if p.place == number]
         surface = np.concatenate([memory.surface(p.session) for p in own])
-        found = aligned(surface, e.surface, own[0].up, e.up)
+        if aligned is not None:
+            found = aligned(surface, e.surface, own[0].up, e.up)
+        else:
+            seen = Visit(surface, [k for p in own for k in memory.keyframes(p.session)])
+            now = Visit(e.surface, e.keyframes)
+            check = partial(confirmed, seen, now)
+            found = align(surface, e.surface, up_map=own[0].up, up_session=e.up, confirm=check)
         reasons.append(found.reason)
         if found.accepted and (best is None or found.inliers > best[0]):
             best = found.inliers, own[0], found

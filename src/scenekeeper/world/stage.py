@@ -18,10 +18,11 @@ from scenekeeper import geometry
 from scenekeeper.schema import CHANGES, OBJECTS, RELATIONS, SIGHTINGS, TABLES, UNNAMED, Camera
 from scenekeeper.store import Dataset
 from scenekeeper.voxels import voxel_centers
-from scenekeeper.world.compare import STRUCTURE, Change, CompareConfig
+from scenekeeper.world.compare import Change
 from scenekeeper.world.evidence import Evidence
 from scenekeeper.world.existence import ExistenceConfig
 from scenekeeper.world.observe import coarse_intrinsics, depth_of, points_of
+from scenekeeper.world.same_place import STRUCTURE, CompareConfig
 from scenekeeper.world.structure import KINDS, with_structure
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class World:
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
-        return {"version": 7, "belief": asdict(self.belief), "compare": asdict(self.compare)}
+        return {"version": 8, "belief": asdict(self.belief), "compare": asdict(self.compare)}
 
     def reduce(self, tables: SessionTables, run: str) -> Mapping[str, pa.Table]:
         """The session's objects; those that it shares with earlier sessions keep their ids."""

@@ -101,10 +101,20 @@ def evidence(
                 tally.first_t_ns,
                 tally.last_t_ns,
                 _best(tally),
+                _spread(colors),
             )
         )
         ids.append(o)
     return out, np.array(ids, np.int64)
+
+
+def _spread(colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """At most :data:`_TONES` colours, evenly chosen in the order they were seen."""
+    rows = np.linspace(0, len(colors) - 1, min(len(colors), _TONES)).round().astype(np.int64)
+    return colors[rows]
+
+
+_TONES = 64
 
 
 def _noise(towards: Float) -> Float:
