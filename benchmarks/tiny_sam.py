@@ -24,11 +24,11 @@ def tiny_sam(side: int) -> Iterator[Any]:
     from tests.checkpoints.sam2 import build
 
     from scenekeeper.models.device import Device
-    from scenekeeper.segment.sam_weights import Weights
+    from scenekeeper.segment.sam_weights import read_sam
 
     with tempfile.TemporaryDirectory() as folder:
         build(Path(folder), side)
-        yield Weights(Path(folder), "sam2_video", Device()).get()
+        yield read_sam(Path(folder), "sam2_video", Device())
 
 
 def session_of(sam: Any, things: int) -> Any:

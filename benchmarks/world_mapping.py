@@ -75,6 +75,9 @@ def run() -> Result:
         target=30.0,
         further={
             f"100 times with {rooms[many]['mean_n']:.0f} objects": ratios[many] >= 100,
+            "the peer costs what its own code does, within 1.5 times": all(
+                1 / 1.5 <= rooms[k]["total"] / _own(rooms[k]["mean_n"]) <= 1.5 for k in (few, many)
+            ),
             "3000 objects cost at most 1.5 times as much as 100": growth <= 1.5,
         },
         note=f"{'; '.join(_compared(rooms, ours, unsettled))}; {grown}",
@@ -166,6 +169,11 @@ def _by_room(views: Views, rooms: int, **changes: Any) -> Iterator[Mapped]:
 def _nearest(rooms: Sequence[Mapping[str, float]], n: int) -> int:
     """The room during which the peer had about so many objects; the first room is its warm-up."""
     return min(range(1, len(rooms)), key=lambda k: abs(rooms[k]["mean_n"] - n))
+
+
+def _own(n: float) -> float:
+    """CPU ms a frame of the peer's own code with so many objects."""
+    return float(np.interp(n, list(concept_graphs.OWN), list(concept_graphs.OWN.values())))
 
 
 def _compared(

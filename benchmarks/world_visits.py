@@ -7,8 +7,8 @@ simulated from seeds that no threshold was chosen on (those are below 10,000), v
 different ways with up to sixteen changes in between; the second visit comes in the same frame and
 in a frame of its own; labels are exact, and wrong the way detectors are. Colours, sizes and places
 must do: there are no embeddings. The claim is about exact labels in the same frame; the whole table
-goes to standard error. Changes are told apart from what the recordings do not show: a thing that was
-found in neither visit cannot be missed, nor can one tell that something was taken from where no
+goes to standard error. Changes are told apart from what the recordings do not show: a thing that
+was found in neither visit cannot be missed, nor can one tell that something was taken from where no
 picture has looked since, or that it came to where none had looked before (``looked_at.py``).
 """
 

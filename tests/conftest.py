@@ -29,6 +29,13 @@ def kitchen(shared_data: Path) -> Path:
     return shared_data / "kitchen"
 
 
+@pytest.fixture(autouse=True)
+def one_thread(request: pytest.FixtureRequest) -> None:
+    """Tiny models gain nothing from threads, whose number other libraries raise."""
+    if request.node.get_closest_marker("models") and importlib.util.find_spec("torch"):
+        importlib.import_module("torch").set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Folder of a tiny random checkpoint by the name of its file in ``tests/checkpoints``."""

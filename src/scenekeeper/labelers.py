@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from scenekeeper.describe import Choose, Compose, Describe, Glance, Tell
+from scenekeeper.describe import OFTEN, Choose, Compose, Describe, Glance, Tell
 from scenekeeper.engine import Stage
 from scenekeeper.errors import ModelError
 from scenekeeper.ground import Detect, Propose
@@ -134,16 +134,17 @@ class ModelLabeler:
 
     def stages(self, dataset: Dataset, session: str) -> Sequence[Stage]:
         """Its stages in order."""
-        look, follow, tell = self.plan.look, self.plan.follow, self.plan.tell
-        names = given_names(dataset)
+        parts, names = self.plan, given_names(dataset)
         stages: list[Stage] = [Quality()]
-        if look:
-            stages.append(Detect(look, self.vocabulary))
-        stages += [Follow(follow, self.vocabulary), Stitch(), Number()]
-        if not tell:
+        if parts.look:
+            stages.append(Detect(parts.look, self.vocabulary))
+        stages += [Follow(parts.follow, self.vocabulary), Stitch(), Number()]
+        if parts.tell is None:
             return [*stages, Observe(), World(None), Reconcile(), Describe(names)]
         stages += [Observe(), Glance(), World(None), Reconcile()]
-        return [*stages, Choose(), Tell(tell, self.vocabulary), Agree(), Compose(names)]
+        choose = Choose(often=OFTEN if parts.often else None)
+        tell = Tell(parts.tell, self.vocabulary, parts.often)
+        return [*stages, choose, tell, Agree(), Compose(names)]
 
 
 def model_labeler(
@@ -184,9 +185,9 @@ def proposed_words(labeler: ModelLabeler, frames: Sequence[Frame]) -> Words:
     from scenekeeper.describe.describer import Describer
     from scenekeeper.describe.propose_words import propose_words
 
-    for model in labeler.plan.tell:
-        if isinstance(model, Describer):
-            return propose_words(model.chat, frames)
+    model = labeler.plan.tell
+    if isinstance(model, Describer):
+        return propose_words(model.chat, frames, model.sight)
     raise ModelError(
         "none of the models can be asked for words",
         remedy="Add one that chats, e.g. openai:http://localhost:8000/v1#MODEL.",

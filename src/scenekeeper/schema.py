@@ -412,6 +412,7 @@ KEYFRAMES = pa.schema(
         ("session", pa.string()),
         ("frame_id", pa.int64()),
         ("t_ns", pa.int64()),
+        ("main", pa.bool_()),
     ]
 )
 
@@ -516,6 +517,8 @@ TRACKS = pa.schema(
         ("embedding", pa.list_(pa.float32())),
         ("frame_ids", pa.list_(pa.int64())),
         ("proposals", pa.list_(pa.int32())),
+        ("names", pa.list_(pa.string())),
+        ("p_names", pa.list_(pa.float32())),
     ]
 )
 

@@ -157,7 +157,7 @@ def test_marks_are_drawn_on_the_picture_that_is_sent() -> None:
     assert np.array_equal(bare, seen)
 
 
-def test_where_nothing_is_known_boxes_are_found_first() -> None:
+def test_where_nothing_is_known_boxes_are_found() -> None:
     found = [
         {"bbox_2d": [500, 500, 250, 250], "label": "mug"},
         {"bbox_2d": [0, 0, 100, 100], "label": "unicorn"},
@@ -167,23 +167,36 @@ def test_where_nothing_is_known_boxes_are_found_first() -> None:
         {"bbox_2d": [0, 600, 1300, 1000], "label": "table"},
         {"bbox_2d": [0, 600, 10, 620], "label": "Cup "},
     ]
-    said = {"caption": "a room", "objects": {"1": "a red mug"}}
-    model = describer(lambda ask: says(found if is_grounding(ask) else said))
-    for prior in (None, known()[:0]):
-        out = model.run([frame()], WORDS, [prior])[0]
-        np.testing.assert_allclose(
-            out.box_xyxy, [[80, 60, 160, 120], [0, 144, 320, 240], [0, 144, 3.2, 148.8]], rtol=1e-6
-        )
-        assert out.phrase == ("mug", "table", "mug")
-        assert out.text[0] == "a red mug" and out.caption == "a room"
-        assert out.size == (240, 320) and (out.track == -1).all()
+    model = describer(says(found))
+    out = model.run([frame()], WORDS, [None])[0]
+    np.testing.assert_allclose(
+        out.box_xyxy, [[80, 60, 160, 120], [0, 144, 320, 240], [0, 144, 3.2, 148.8]], rtol=1e-6
+    )
+    assert out.phrase == ("mug", "table", "mug")
+    assert out.size == (240, 320) and (out.track == -1).all() and out.caption is None
+    assert len(model.chat.asked) == 1 and is_grounding(model.chat.asked[0])
 
 
-def test_without_words_there_is_nothing_to_find_but_a_caption() -> None:
-    model = describer(says({"caption": "a room"}))
-    out = model.run([frame()], {}, [None])[0]
-    assert len(out) == 0 and out.caption == "a room" and len(model.chat.asked) == 1
+def test_a_frame_that_is_known_to_be_empty_gets_its_caption() -> None:
+    model = describer(says({"caption": "a bare floor"}))
+    out = model.run([frame()], WORDS, [known()[:0]])[0]
+    assert len(out) == 0 and out.caption == "a bare floor"
+    assert len(model.chat.asked) == 1 and not is_grounding(model.chat.asked[0])
+
+
+def test_without_words_there_is_nothing_to_find() -> None:
+    model = describer(says([{"bbox_2d": [0, 0, 500, 500], "label": "mug"}]))
+    out = model.run([frame()], {}, [None])
+    assert len(out) == 1 and len(out[0]) == 0 and not model.chat.asked
     assert model.run([], WORDS, []) == []
+
+
+def test_known_and_unknown_frames_may_come_together() -> None:
+    box = [{"bbox_2d": [0, 0, 500, 500], "label": "mug"}]
+    model = describer(lambda ask: says(box if is_grounding(ask) else SAID))
+    out = model.run([frame()] * 3, WORDS, [None, known(), None])
+    assert [len(each) for each in out] == [1, 3, 1]
+    assert [each.caption is None for each in out] == [True, False, True]
 
 
 def test_the_same_places_are_understood_in_either_way_of_writing() -> None:
@@ -210,13 +223,17 @@ def test_boxes_are_found_in_fences_and_objects(wrapped: Any) -> None:
 def test_a_cut_off_list_of_boxes_stays_marked() -> None:
     cut = says('[{"bbox_2d": [0, 0, 500, 500], "label": "mug"}, {"bbox_2d": [1', "length")
     said = says({"caption": "c", "objects": {"1": "m"}})
-    out = describer(lambda ask: cut if is_grounding(ask) else said).run([frame()], WORDS, [None])[0]
-    assert out.phrase == ("mug",)
+    model = describer(lambda ask: cut if is_grounding(ask) else said)
+    (found,) = model.run([frame()], WORDS, [None])
+    (out,) = model.run([frame()], WORDS, [found])
+    assert out.phrase == ("mug",) and out.text == ("m",)
     np.testing.assert_array_equal(out.signals["truncated"], 1)
 
 
 def test_the_answer_does_not_depend_on_the_batch() -> None:
     def answer(ask: Ask) -> Reply:
+        if is_grounding(ask):
+            return says([{"bbox_2d": [0, 0, 500, 500], "label": "mug"}])
         size = ask.images[0].shape
         return says({**SAID, "caption": f"{size} {int(ask.images[0].sum())}"})
 

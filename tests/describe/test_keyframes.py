@@ -14,10 +14,9 @@ from scenekeeper.describe.keyframes import (
     Told,
     keyframes,
     look_at,
-    spread,
     topics_of,
 )
-from scenekeeper.schema import Labels, Relation
+from scenekeeper.schema import Labels
 from tests.checkpoints.pictures import frame
 
 SECOND = 1_000_000_000
@@ -125,16 +124,3 @@ def test_a_look_at_a_frame_is_small() -> None:
     assert 0 < seen.doubts[1] < 1
     moved = look_at(frame(step=40), found)
     assert np.abs(seen.thumbnail - moved.thumbnail).max() > 1
-
-
-def test_frames_between_take_over_what_still_holds() -> None:
-    relations = (Relation(1, "on", 2, source="vlm"), Relation(1, "next to", 3, source="vlm"))
-    boxes = [(0, 0, 9, 9)] * 3
-    key = labels([1, 2, 3], boxes, text=("a", "b", "c"), caption="all", relations=relations)
-    same = spread(key, labels([3, 1, 2], boxes))
-    assert same.text == ("c", "a", "b") and same.caption == "all" and same.relations == relations
-    fewer = spread(key, labels([2, 1, -1], boxes))
-    assert fewer.text == ("b", "a", None) and fewer.caption is None
-    assert fewer.relations == relations[:1]
-    more = spread(key, labels([1, 2, 3, 4], [*boxes, (0, 0, 9, 9)]))
-    assert more.caption is None and more.text[3] is None

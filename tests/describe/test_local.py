@@ -17,6 +17,7 @@ import pytest
 from scenekeeper.describe.describer import Describer
 from scenekeeper.describe.local import load
 from scenekeeper.describe.odds import Spelling
+from scenekeeper.describe.propose_words import propose_words
 from scenekeeper.describe.questions import Bounds, describe_ask, ground_ask
 from scenekeeper.describe.salvage import find_json
 from scenekeeper.describe.sight import sight_of
@@ -123,6 +124,14 @@ def test_the_processor_has_nothing_left_to_resize(model: Describer) -> None:
     grid = inputs["image_grid_thw"][0].tolist()
     patch = sight.factor // 2
     assert (grid[2] * patch, grid[1] * patch) == sight.size(319, 241)
+
+
+def test_a_picture_of_any_size_is_taken(model: Describer) -> None:
+    ask = Ask((frame(319, 241).rgb, frame(64, 200).rgb), "Say something.", max_tokens=2)
+    (reply,) = asyncio.run(model.chat.ask([ask]))
+    assert reply.text
+    words = propose_words(model.chat, [frame(319, 241)], bounds=Bounds(words=2))
+    assert len(words) <= 2 and all(words)
 
 
 def test_half_precision_is_finite(checkpoint: Checkpoint) -> None:

@@ -124,12 +124,13 @@ class Teller:
     """Tells what the truth holds of the things that it is shown."""
 
     truth: Truth
+    name: str = "teller"
     asked: list[int] = field(default_factory=list)
 
     @property
     def card(self) -> Card:
         given = frozenset({"caption", "object_captions", "relations"})
-        return card("teller", provides=given, needs=frozenset({"boxes"}), max_batch=3)
+        return card(self.name, provides=given, needs=frozenset({"boxes"}), max_batch=3)
 
     def run(
         self, frames: Sequence[Frame], vocabulary: Words, prior: Sequence[Labels | None]

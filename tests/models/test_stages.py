@@ -111,6 +111,15 @@ def test_what_describers_say_is_told_of_objects(home: Home, labelled: Labelled) 
     assert "geometry+vlm" in sources
 
 
+def test_of_two_describers_the_first_is_asked_more_often(home: Home, labelled: Labelled) -> None:
+    small, large = Teller(home.truth, "small"), Teller(home.truth, "large")
+    dataset = labelled(Follower(home.truth, finds=True), small, large)
+    assert large.asked and not set(small.asked) & set(large.asked)
+    assert len(small.asked) >= 2 * len(large.asked)
+    sources = {s["source"]: s["frame_id"] for s in dataset.table("statements").to_pylist()}
+    assert set(sources) == {"oracle:small", "oracle:large"}
+
+
 def test_labelling_again_does_nothing(home: Home, labelled: Labelled) -> None:
     teller = Teller(home.truth)
     models = Grounder(home.truth), Follower(home.truth), teller

@@ -34,8 +34,9 @@ def admitted(
 
 
 def test_where_nothing_is_followed_all_sure_detections_are_new_best_first() -> None:
-    found = detections([CUP, FAR, SOFA], ["cup", "cup", "sofa"], [0.3, 0.9, 0.1])
-    assert admitted(found) == [1, 0]
+    found = detections([CUP, FAR, [50, 50, 90, 90]], ["cup", "cup", "sofa"], [0.3, 0.9, 0.1])
+    assert admitted(found) == [1, 0, 2]
+    assert admitted(found, config=AdmitConfig(min_score=0.3)) == [1, 0]
 
 
 @pytest.mark.parametrize("phrase", ["cup", "mug"])

@@ -136,7 +136,7 @@ def test_what_is_long_unseen_is_followed_no_more(
     only_sam2: sam2.BoxTracks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frames = clip(6)
-    sam = only_sam2.weights.get()
+    sam = only_sam2.weights()
     session = sam2.Following(sam, AdmitConfig(patience=2))
     list(session.push(frames[0], found(frames[0])))
     with monkeypatch.context() as patch:
@@ -223,7 +223,7 @@ def test_a_card_is_complete_without_weights(
     assert card.provides == {"masks", "tracks"} and card.needs == {"boxes"}
     assert card.revision and json.dumps(card.facts())
     with pytest.raises(ModelError, match="cannot be loaded"):
-        model.weights.get()
+        model.weights()
 
 
 def test_the_cost_of_a_frame_grows_with_what_is_followed(tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_the_cost_of_a_frame_grows_with_what_is_followed(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("harm", "problem"),
     [
-        (lambda folder: (folder / "processor_config.json").unlink(), "has no processor"),
+        (lambda folder: (folder / "processor_config.json").unlink(), "lacks what prepares"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"x" * 64), "cannot be loaded"),
     ],
     ids=["processor", "weights"],
@@ -247,7 +247,7 @@ def test_what_is_missing_or_damaged_is_named(
     folder = shutil.copytree(checkpoint("sam2"), tmp_path / "sam2")
     harm(folder)
     with pytest.raises(ModelError, match=problem):
-        sam2.load(Source("sam2", str(folder)), Device()).weights.get()
+        sam2.load(Source("sam2", str(folder)), Device()).weights()
 
 
 def test_a_checkpoint_of_another_family_is_refused(checkpoint: Callable[[str], Path]) -> None:

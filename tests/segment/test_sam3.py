@@ -24,7 +24,7 @@ from tests.checkpoints.pictures import clip, frame
 
 pytestmark = pytest.mark.models
 torch = pytest.importorskip("torch")
-FRAMES = 14
+FRAMES = 11
 NOUNS = ("red mug", "box")
 VOCABULARY: dict[str, tuple[str, ...]] = {noun: () for noun in NOUNS}
 
@@ -44,7 +44,7 @@ def model(folder: Path) -> sam3.ConceptTracks:
 def watching(model: sam3.ConceptTracks, words: Sequence[str] = NOUNS, patience: int = 99) -> Any:
     from scenekeeper.segment.sam3_clip import Watching
 
-    return Watching(model.weights.get(), words, FRAMES, patience)
+    return Watching(model.weights(), words, FRAMES, patience)
 
 
 def run(session: Any, frames: Sequence[Frame]) -> list[Labels]:
@@ -123,7 +123,7 @@ def test_a_clip_frame_by_frame_is_the_whole_clip_of_the_stock_model(
 
     It does so in a frame in which a thing is removed that is not the last.
     """
-    theirs = model.weights.get().model
+    theirs = model.weights().model
     monkeypatch.setattr(theirs, "batched", batched, raising=False)
     monkeypatch.setattr(theirs, "nouns_at_once", 16 if batched else 1, raising=False)
     session = watching(model)
@@ -198,7 +198,7 @@ def test_things_of_one_noun_do_not_overlap(model: sam3.ConceptTracks) -> None:
 def test_nouns_in_batches_are_as_all_at_once(model: sam3.ConceptTracks) -> None:
     from scenekeeper.segment.sam3_clip import watch
 
-    sam, words = model.weights.get(), ["red mug", "box", "cup", "the blue chair", "sink"]
+    sam, words = model.weights(), ["red mug", "box", "cup", "the blue chair", "sink"]
     with torch.inference_mode():
         seen = sam.model.detector_model.get_vision_features(pixel_values=sam.pixels(clip(1)))
         found = []
@@ -227,7 +227,7 @@ def test_a_long_phrase_is_cut_where_the_text_encoder_ends(model: sam3.ConceptTra
 def test_what_is_long_unseen_is_followed_no_more(
     model: sam3.ConceptTracks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session, tracker = watching(model, patience=1), model.weights.get().model.tracker_model
+    session, tracker = watching(model, patience=1), model.weights().model.tracker_model
     frames = clip(6)
     list(session.push(frames[0], None))
     assert session.session.obj_ids
@@ -282,7 +282,7 @@ def test_a_card_is_complete_without_weights(folder: Path, tmp_path: Path) -> Non
     assert card.licence == "LicenseRef-SAM" and json.dumps(card.facts()) and card.flops
     assert card.flops(Load(1, 1, phrases=10, objects=20)) == pytest.approx(28.8e12, rel=0.01)
     with pytest.raises(ModelError, match="cannot be loaded"):
-        model.weights.get()
+        model.weights()
 
 
 def test_another_kind_of_checkpoint_is_refused(
@@ -292,3 +292,26 @@ def test_another_kind_of_checkpoint_is_refused(
         sam3.load(Source("sam3", str(checkpoint("sam2"))), Device())
     with pytest.raises(ModelError, match="no part 'image'"):
         sam3.load(Source("sam3", str(folder), part="image"), Device())
+
+
+def test_its_labels_become_masklets(model: sam3.ConceptTracks) -> None:
+    """Through the stage that the engine runs."""
+    from scenekeeper.models.tables import by_frame, labels_of
+    from scenekeeper.segment.follow import FollowJob
+
+    frames = clip(6)
+    job = FollowJob(Clip("made", 0, 0, 6), model, VOCABULARY, {})
+    for f in frames:
+        for item in job.push(f):
+            job.collect(job.encode(item))
+    for item in job.flush():
+        job.collect(job.encode(item))
+    table = job.finish()["masklets"]
+    back = {k: labels_of(rows) for k, rows in by_frame(table).items()}
+    said = run(model.open(Clip("made", 0, 0, 6), VOCABULARY), frames)
+    direct = {labels.frame_id: labels for labels in said}
+    assert set(back) == {k for k, labels in direct.items() if len(labels)}
+    for k, labels in back.items():
+        assert labels.mask == direct[k].mask and labels.phrase == direct[k].phrase
+        assert labels.track.tolist() == direct[k].track.tolist()
+        assert set(labels.signals) >= {"objectness", "stability", "detector_iou"}

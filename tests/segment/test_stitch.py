@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenekeeper.schema import Camera, Clip, Frame, Labels
@@ -117,6 +117,7 @@ PLACES = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(PLACES, min_size=1, max_size=5), st.randoms())
 def test_tracks_of_a_clip_stay_apart_and_their_order_does_not_matter(
     parts: list[dict[int, tuple[int, int]]], chance: object
@@ -134,6 +135,7 @@ def test_tracks_of_a_clip_stay_apart_and_their_order_does_not_matter(
             shuffled.add(*clip(index, places))
 
 
+@settings(deadline=None)
 @given(st.lists(PLACES, min_size=2, max_size=4), st.randoms())
 def test_the_numbers_of_a_clip_do_not_matter(
     parts: list[dict[int, tuple[int, int]]], chance: object

@@ -101,6 +101,15 @@ def test_two_alike_things_side_by_side_stay_two() -> None:
     assert watch(m, *frames) == [[0, 1]] * 3
 
 
+@pytest.mark.parametrize("T", [HERE, THERE])
+def test_what_looks_alike_beside_a_thing_that_is_missed_is_another(T: Float) -> None:
+    twin = Shape("box", (1.2, -0.13, 0), (0.2, 0.06, 0.2))
+    m, shapes, looks = mapper(), [box(1.2, 0.0), twin, box(1.2, 0.4)], np.stack((RED, GREEN))
+    assert watch(m, *[view(shapes, T, parts=[[0], [2]], look=looks)] * 3) == [[0, 1]] * 3
+    assert watch(m, *[view(shapes, T, parts=[[1], [2]], look=looks)] * 3) == [[2, 1]] * 3
+    assert m.objects.tolist() == [0, 1, 2]
+
+
 def test_a_thing_seen_in_halves_becomes_one() -> None:
     m, whole = mapper(), view([Shape("box", (1.2, 0, 0), (0.2, 0.6, 0.2))])
     seen = watch(m, half(whole, "left"), half(whole, "right"), whole, whole)

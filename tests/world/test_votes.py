@@ -93,6 +93,12 @@ def test_votes_are_those_of_dictionaries(history: list[Any], asked: list[Any]) -
     assert key.tolist() == sorted(plain.cells)
     for k, o, n in zip(key.tolist(), owner.tolist(), count.tolist(), strict=True):
         assert n == plain.at(k)[o] == max(plain.at(k).values())
+    for k, objects, shares in zip(key.tolist(), *votes.at(key), strict=True):
+        said = Counter[int]()
+        for o, share in zip(objects.tolist(), shares.tolist(), strict=True):
+            said[o] += share
+        assert said.pop(-1, 0) == 0
+        assert said == pytest.approx({o: n / plain.at(k).total() for o, n in plain.at(k).items()})
     total: Counter[tuple[int, int]] = Counter()
     for k, o, n in zip(*map(np.ndarray.tolist, votes.all_votes()), strict=True):
         total[k, o] += n

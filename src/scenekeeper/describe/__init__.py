@@ -7,9 +7,9 @@ from the scene graph by a template, which says so (``source = 'template'``).
 
 from __future__ import annotations
 
-from scenekeeper.describe.choose import Choose, Glance
+from scenekeeper.describe.choose import OFTEN, Choose, Glance
 from scenekeeper.describe.compose import Compose
 from scenekeeper.describe.tell import Tell
 from scenekeeper.describe.template import Describe, caption
 
-__all__ = ["Choose", "Compose", "Describe", "Glance", "Tell", "caption"]
+__all__ = ["OFTEN", "Choose", "Compose", "Describe", "Glance", "Tell", "caption"]

@@ -88,29 +88,35 @@ class Choose:
 
     Attributes:
         config: when a frame is worth asking about.
+        often: when one is worth asking a smaller model about; ``None`` = there is none.
     """
 
     config: KeyframeConfig = field(default_factory=KeyframeConfig)
+    often: KeyframeConfig | None = None
     name: str = "choose"
     reads: tuple[str, ...] = ("glances", "instances")
     writes: tuple[str, ...] = ("keyframes",)
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
-        return {"version": 1, "config": asdict(self.config)}
+        often = None if self.often is None else asdict(self.often)
+        return {"version": 1, "config": asdict(self.config), "often": often}
 
     def reduce(self, tables: SessionTables, run: str) -> Mapping[str, pa.Table]:
         """Choose clip by clip, with what was chosen before in mind."""
-        pose = _poses(tables)
-        told, rows = Told(), list[dict[str, Any]]()
+        pose, rows = _poses(tables), list[dict[str, Any]]()
+        told, told_often = Told(), Told()
         parts = zip(tables.each_clip("glances"), tables.each_clip("instances"), strict=True)
         for glances, instances in parts:
-            shown = by_frame(instances)
-            seen = glances.to_pylist()
+            shown, seen = by_frame(instances), glances.to_pylist()
             looks = [self._look(g, shown.get(g["frame_id"], []), pose) for g in seen]
             chosen, told = keyframes(looks, told, self.config)
-            rows += [{k: seen[i][k] for k in KEYFRAMES.names} for i in chosen]
-        return {"keyframes": pa.Table.from_pylist(rows, KEYFRAMES)}
+            more: list[int] = []
+            if self.often is not None:
+                more, told_often = keyframes(looks, told_often, self.often)
+            rows += [{**seen[i], "main": i in chosen} for i in sorted({*chosen, *more})]
+        kept = [{k: row[k] for k in KEYFRAMES.names} for row in rows]
+        return {"keyframes": pa.Table.from_pylist(kept, KEYFRAMES)}
 
     def _look(
         self, glance: Mapping[str, Any], rows: list[dict[str, Any]], pose: Mapping[int, Any]
@@ -120,6 +126,10 @@ class Choose:
         T = None if vector is None else pose_matrix(np.array(vector))
         labels = labels_of(rows) if rows else None
         return looked_at(glance["t_ns"], small.astype(np.float32), labels, T, self.config)
+
+
+OFTEN = KeyframeConfig(every_s=1.0, least=1.0)
+"""For a small model beside a large one: whatever is new."""
 
 
 def _poses(tables: SessionTables) -> dict[int, Any]:

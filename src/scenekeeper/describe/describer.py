@@ -1,7 +1,7 @@
 """A describer: a vision-language model that says what a frame shows, and finds boxes if need be.
 
-In: frames, and what is known of each. Out: the same instances with a sentence each, a caption, and
-relations between them; where nothing is known, boxes first.
+In: frames, and what is known of each. Out: where nothing is known, boxes; else the same instances
+with a sentence each, a caption, and relations between them. One question a frame.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from scenekeeper.describe.salvage import Found, Path, find_json
 from scenekeeper.describe.sight import Sight
 from scenekeeper.models import Ask, Card, Chat, Load, Reply
 from scenekeeper.models.base import Words
-from scenekeeper.models.known import licence_of
 from scenekeeper.schema import NO_ID, UNNAMED, Frame, Labels, Relation
 
 UNTOLD = 0.5
@@ -50,6 +49,7 @@ class Describer:
         bounds: of its answers.
         max_batch: frames that are asked about at once.
         flops: of one frame, see :class:`~scenekeeper.models.Card`.
+        licence: id of its terms; empty = not known.
     """
 
     chat: Chat
@@ -59,6 +59,7 @@ class Describer:
     bounds: Bounds = field(default_factory=Bounds)
     max_batch: int = 64
     flops: Callable[[Load], float] | None = None
+    licence: str = ""
 
     @property
     def card(self) -> Card:
@@ -66,7 +67,7 @@ class Describer:
         return Card(
             self.name,
             self.revision,
-            licence=licence_of(self.name),
+            licence=self.licence,
             provides=frozenset({"boxes", "caption", "object_captions", "relations"}),
             max_batch=self.max_batch,
             settings={
@@ -80,56 +81,60 @@ class Describer:
     def run(
         self, frames: Sequence[Frame], vocabulary: Words, prior: Sequence[Labels | None]
     ) -> list[Labels]:
-        """Labels of each frame.
+        """Labels of each frame: boxes where nothing is known, else words for what is.
 
-        What is known stays as it is and in its order; ``text``, ``caption`` and ``relations`` are
-        this model's own. Relations are between instances that have a ``track``; without the
-        model's probabilities they score :data:`UNTOLD`. Signals: ``text_p`` (geometric mean over
-        the tokens of an instance's sentence), ``text_p_min``, ``text_entropy`` (nats) where the
-        model tells probabilities; ``count_gap``, how many more of its name the model sees than
-        were detected; ``truncated``, 1 where the answer was cut off or is no whole JSON;
-        ``failed``, 1 where there is none, and no text then. Of more instances than
-        ``bounds.objects`` the largest are described.
+        Boxes have the signals of :func:`~scenekeeper.describe.grounding.read_boxes`. Of a frame
+        that was looked at before, what is known stays as it is and in its order; ``text``,
+        ``caption`` and ``relations`` are this model's own. Relations are between instances that
+        have a ``track``; without the model's probabilities they score :data:`UNTOLD`. Signals:
+        ``text_p`` (geometric mean over the tokens of an instance's sentence), ``text_p_min``,
+        ``text_entropy`` (nats) where the model tells probabilities; ``count_gap``, how many more of
+        its name the model sees than were detected; ``truncated``, 1 where the answer was cut off or
+        is no whole JSON; ``failed``, 1 where there is none, and no text then. Of more instances
+        than ``bounds.objects`` the largest are described.
 
         Args:
             frames: of any sizes.
-            vocabulary: what to look for in frames of which nothing is known.
-            prior: what is known; ``None`` or no instances: boxes are found first.
+            vocabulary: what to look for; nothing is found where it is empty.
+            prior: what is known; ``None`` = nothing, so boxes are found. Labels without instances
+                say that there is nothing: such a frame gets its caption.
 
         Raises:
             ModelError: nothing can be asked, e.g. the server is down.
         """
-        seen = [self.sight.see(frame.rgb) for frame in frames]
-        known = [p if p is not None else _nothing(f) for f, p in zip(frames, prior, strict=True)]
-        blank = [k for k, labels in enumerate(known) if not len(labels)] if vocabulary else []
-        asks = [ground_ask(seen[k], vocabulary, self.bounds, self.sight) for k in blank]
-        for k, reply in zip(blank, answers(self.chat, asks), strict=True):
-            known[k] = read_boxes(frames[k], reply, vocabulary, self.sight)
-        shown = [_largest(labels, self.bounds.objects) for labels in known]
-        asks = [self._ask(*each) for each in zip(seen, known, shown, strict=True)]
-        replies = answers(self.chat, asks)
-        told = zip(frames, known, shown, replies, strict=True)
-        return [_described(*each) for each in told]
+        pairs = list(zip(frames, prior, strict=True))
+        asked = [(f, p) for f, p in pairs if p is not None or vocabulary]
+        replies = iter(answers(self.chat, [self._ask(f, p, vocabulary) for f, p in asked]))
+        out: list[Labels] = []
+        for frame, known in pairs:
+            if known is not None:
+                out.append(_described(frame, known, self._rows(known), next(replies)))
+            elif vocabulary:
+                out.append(read_boxes(frame, next(replies), vocabulary, self.sight))
+            else:
+                out.append(_nothing(frame))
+        return out
 
-    def _ask(self, image: NDArray[np.uint8], labels: Labels, rows: list[int]) -> Ask:
-        scale = np.array(image.shape[1::-1], np.float32) / np.array(labels.size[::-1], np.float32)
-        boxes = labels.box_xyxy[rows] * np.tile(scale, 2)
+    def _ask(self, frame: Frame, known: Labels | None, vocabulary: Words) -> Ask:
+        image = self.sight.see(frame.rgb)
+        if known is None:
+            return ground_ask(image, vocabulary, self.bounds, self.sight)
+        rows = self._rows(known)
+        scale = np.array(image.shape[1::-1], np.float32) / np.array(known.size[::-1], np.float32)
+        boxes = known.box_xyxy[rows] * np.tile(scale, 2)
         marked = draw_marks(image, boxes, list(range(1, len(rows) + 1))) if rows else image
-        counts = Counter(phrase for phrase in labels.phrase if phrase != UNNAMED)
-        return describe_ask(
-            marked, [labels.phrase[i] for i in rows], self.bounds, dict(sorted(counts.items()))
-        )
+        counts = Counter(sorted(phrase for phrase in known.phrase if phrase != UNNAMED))
+        return describe_ask(marked, [known.phrase[i] for i in rows], self.bounds, counts)
+
+    def _rows(self, labels: Labels) -> list[int]:
+        """Of the largest instances, in order; mark k + 1 is row k of these."""
+        area = (labels.box_xyxy[:, 2:] - labels.box_xyxy[:, :2]).prod(1)
+        return sorted(np.argsort(-area, kind="stable")[: self.bounds.objects].tolist())
 
 
 def _nothing(frame: Frame) -> Labels:
     size = (frame.camera.height, frame.camera.width)
     return Labels(frame.frame_id, frame.t_ns, size, np.zeros((0, 4), np.float32))
-
-
-def _largest(labels: Labels, most: int) -> list[int]:
-    """Rows of the largest instances, in order."""
-    area = (labels.box_xyxy[:, 2:] - labels.box_xyxy[:, :2]).prod(1)
-    return sorted(np.argsort(-area, kind="stable")[:most].tolist())
 
 
 def _described(frame: Frame, labels: Labels, rows: list[int], reply: Reply) -> Labels:

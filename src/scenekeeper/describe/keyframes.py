@@ -251,21 +251,3 @@ def _with(told: Told, look: Look) -> Told:
         seen[topic] = max(well, seen.get(topic, 0.0))
     views = (*told.views, look)[-VIEWS:]
     return replace(told, seen=seen, views=views, asked=told.asked + 1)
-
-
-def spread(key: Labels, labels: Labels) -> Labels:
-    """Labels of a frame that was not asked about, with what its keyframe's say of the same things.
-
-    A thing's sentence stays with its track. A relation holds where both things are seen. The
-    caption is taken where the same things are seen.
-    """
-    assert key.track is not None and labels.track is not None
-    told = {int(t): s for t, s in zip(key.track, key.text, strict=True) if t != NO_ID}
-    here = [int(t) for t in labels.track]
-    shown = set(here) - {NO_ID}
-    return replace(
-        labels,
-        text=tuple(told.get(t) for t in here),
-        caption=key.caption if shown == told.keys() else None,
-        relations=tuple(r for r in key.relations if {r.subject, r.object} <= shown),
-    )

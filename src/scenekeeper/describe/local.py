@@ -24,7 +24,14 @@ from scenekeeper.describe.vlm_flops import flops_of
 from scenekeeper.errors import ModelError
 from scenekeeper.models import Ask, Device, Reply, Source
 from scenekeeper.models.chat import Capability
-from scenekeeper.models.checkpoint import expect_type, find_checkpoint, load_weights, revision_of
+from scenekeeper.models.checkpoint import (
+    expect_type,
+    find_checkpoint,
+    load_part,
+    load_weights,
+    revision_of,
+)
+from scenekeeper.models.known import licence_of
 
 TYPES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe")
 
@@ -41,8 +48,15 @@ def load(source: Source, device: Device) -> Describer:
     factor = int(vision.get("patch_size", 14)) * int(vision.get("spatial_merge_size", 2))
     sight = replace(sight_of(config["model_type"]), factor=factor)
     chat = LocalChat(folder, device)
-    flops = flops_of(config, sight)
-    return Describer(chat, str(source), revision_of(folder), sight, flops=flops)
+    return Describer(
+        chat,
+        str(source),
+        revision_of(folder),
+        sight,
+        max_batch=8,
+        flops=flops_of(config, sight),
+        licence=licence_of(str(source)),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,9 +158,14 @@ class LocalChat:
             tokenize=True,
             return_dict=True,
             return_tensors="pt",
-            # Pictures come in the size in which they are to be seen.
-            processor_kwargs={"do_resize": False},
+            processor_kwargs={"do_resize": not self._fit(ask)},
         )
+
+    def _fit(self, ask: Ask) -> bool:
+        """Whether pictures come in the size in which they are to be seen, as they should."""
+        eye = self._ready.processor.image_processor
+        factor = eye.patch_size * eye.merge_size
+        return all(side % factor == 0 for image in ask.images for side in image.shape[:2])
 
     @cached_property
     def _ready(self) -> _Loaded:
@@ -155,14 +174,7 @@ class LocalChat:
         model = load_weights(
             AutoModelForImageTextToText, self._folder, self._device.name, self._device.half
         )
-        try:
-            processor = AutoProcessor.from_pretrained(self._folder, local_files_only=True)
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-            raise ModelError(
-                f"lacks what prepares its input ({error})",
-                path=self._folder,
-                remedy="Fetch the checkpoint again, with its processor and tokenizer files.",
-            ) from error
+        processor = load_part(AutoProcessor, self._folder)
         return _Loaded(model, processor, _compiler(model, processor.tokenizer))
 
 

@@ -62,7 +62,8 @@ def _tag(
     spots = [(x, y, x + w, y + h) for x, y in inside]
     spot = next((s for s in spots if not any(_meet(s, t) for t in taken)), spots[0])
     draw.rectangle((spot[0], spot[1], spot[2] - 1, spot[3] - 1), fill=color)
-    ink = (0, 0, 0) if sum(color) > 380 else (255, 255, 255)
+    bright = float(np.dot(color, (0.299, 0.587, 0.114))) > 128
+    ink = (0, 0, 0) if bright else (255, 255, 255)
     draw.text((spot[0] + 2 - left, spot[1] + 2 - top), text, fill=ink, font=font)
     return spot
 

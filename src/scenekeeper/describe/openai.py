@@ -27,6 +27,7 @@ from scenekeeper.describe.wire import Address, Answer, BrokenError, UnreachableE
 from scenekeeper.errors import ModelError
 from scenekeeper.models import Ask, Device, Reply, Source
 from scenekeeper.models.chat import Capability
+from scenekeeper.models.known import licence_of
 
 KEY = "OPENAI_API_KEY"
 PATH = "/chat/completions"
@@ -50,7 +51,8 @@ def load(source: Source, device: Device) -> Describer:
     """
     chat = HttpChat(Address.parse(source.where), source.part, os.environ.get(KEY))
     name = source.part or ""
-    return Describer(chat, str(source), name, sight_of(name))
+    licence = licence_of(f"local:{name}")
+    return Describer(chat, str(source), name, sight_of(name), licence=licence)
 
 
 @dataclass(frozen=True)

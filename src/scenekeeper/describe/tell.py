@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from scenekeeper.models import FrameModel
 from scenekeeper.models.base import Words
-from scenekeeper.models.looking import batch_of, look
+from scenekeeper.models.looking import look
 from scenekeeper.models.tables import by_frame, labels_of, statements_table
 from scenekeeper.schema import Clip, Frame, Labels
 
@@ -30,15 +30,17 @@ class ClipTables(Protocol):
 
 @dataclass(frozen=True)
 class Tell:
-    """Clip stage: models describe keyframes; no other frame is decoded.
+    """Clip stage: keyframes are described; no other frame is decoded.
 
     Attributes:
-        models: one after the other; a later one adds what an earlier one left out.
+        model: describes the main keyframes.
         vocabulary: what things are called.
+        often: a smaller model, for the others; ``None`` = there are none.
     """
 
-    models: tuple[FrameModel, ...]
+    model: FrameModel
     vocabulary: Words
+    often: FrameModel | None = None
     name: str = "describe"
     reads: tuple[str, ...] = ("instances", "keyframes")
     writes: tuple[str, ...] = ("statements",)
@@ -47,7 +49,8 @@ class Tell:
         """What the output depends on."""
         return {
             "version": 1,
-            "models": [m.card.facts() for m in self.models],
+            "model": self.model.card.facts(),
+            "often": None if self.often is None else self.often.card.facts(),
             "vocabulary": {phrase: list(words) for phrase, words in self.vocabulary.items()},
         }
 
@@ -60,44 +63,58 @@ class Tell:
         """Start on a clip."""
         rows = by_frame(tables.of_clip("instances", clip))
         known = {k: labels_of(of) for k, of in rows.items()}
-        return TellJob(clip, self.models, self.vocabulary, known)
+        keys = tables.of_session("keyframes")
+        main = dict(zip(keys["frame_id"].to_pylist(), keys["main"].to_pylist(), strict=True))
+        return TellJob(clip, self, known, main)
 
 
 @dataclass
 class TellJob:
-    """Has keyframes described in batches."""
+    """Has keyframes described in batches, each by its model."""
 
     clip: Clip
-    models: Sequence[FrameModel]
-    vocabulary: Words
+    stage: Tell
     known: Mapping[int, Labels]
-    waiting: list[tuple[Frame, Labels]] = field(default_factory=list)
-    told: list[Labels] = field(default_factory=list)
+    main: Mapping[int, bool]
+    waiting: dict[bool, list[Frame]] = field(default_factory=lambda: {True: [], False: []})
+    told: list[tuple[str, Labels]] = field(default_factory=list)
 
-    def push(self, frame: Frame) -> Iterator[Labels]:
-        """Describe when enough keyframes wait."""
-        self.waiting.append((frame, self.known.get(frame.frame_id) or _nothing(frame)))
-        if len(self.waiting) >= batch_of(self.models):
-            yield from self.flush()
+    def push(self, frame: Frame) -> Iterator[tuple[str, Labels]]:
+        """Describe when enough keyframes wait for a model."""
+        main = self.main[frame.frame_id]
+        self.waiting[main].append(frame)
+        if len(self.waiting[main]) >= self._model(main).card.max_batch:
+            yield from self._describe(main)
 
-    def flush(self) -> Iterator[Labels]:
+    def flush(self) -> Iterator[tuple[str, Labels]]:
         """Describe what waits."""
-        waiting, self.waiting = self.waiting, []
-        frames, shown = [f for f, _ in waiting], [s for _, s in waiting]
-        return iter(look(self.models, frames, self.vocabulary, shown))
+        yield from self._describe(True)
+        yield from self._describe(False)
 
-    def encode(self, labels: Labels) -> Labels:
+    def _model(self, main: bool) -> FrameModel:
+        return self.stage.model if main or self.stage.often is None else self.stage.often
+
+    def _describe(self, main: bool) -> Iterator[tuple[str, Labels]]:
+        frames, self.waiting[main] = self.waiting[main], []
+        if not frames:
+            return
+        model = self._model(main)
+        shown = [self.known.get(f.frame_id) or _nothing(f) for f in frames]
+        for labels in look([model], frames, self.stage.vocabulary, shown):
+            yield model.card.name, labels
+
+    def encode(self, item: tuple[str, Labels]) -> tuple[str, Labels]:
         """Nothing to do apart."""
-        return labels
+        return item
 
-    def collect(self, labels: Labels) -> None:
+    def collect(self, item: tuple[str, Labels]) -> None:
         """Keep one frame's."""
-        self.told.append(labels)
+        self.told.append(item)
 
     def finish(self) -> Mapping[str, pa.Table]:
         """The clip's statements."""
-        source = "+".join(model.card.name for model in self.models)
-        return {"statements": statements_table(self.clip.session, [(source, t) for t in self.told])}
+        told = sorted(self.told, key=lambda item: item[1].frame_id)
+        return {"statements": statements_table(self.clip.session, told)}
 
 
 def _nothing(frame: Frame) -> Labels:

@@ -8,26 +8,17 @@ score is how alike a box and the phrase are, by itself; phrases in one task shar
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from scenekeeper.ground import flops
 from scenekeeper.ground.candidates import CandidateConfig
-from scenekeeper.ground.prompting import Picture, Prompted, Seen
+from scenekeeper.ground.deformable import lean_attention
+from scenekeeper.ground.prompting import Picture, Prompted, Seen, prompted, read_parts
 from scenekeeper.ground.tensors import Embedded, corners, prepare, probability, seen
-from scenekeeper.models.base import Card
-from scenekeeper.models.checkpoint import (
-    expect_type,
-    find_checkpoint,
-    load_part,
-    load_weights,
-    revision_of,
-)
+from scenekeeper.models.checkpoint import expect_type, find_checkpoint
 from scenekeeper.models.device import Device
-from scenekeeper.models.known import licence_of
-from scenekeeper.models.once import Once
 from scenekeeper.models.source import Source
 
 BATCH = 16
@@ -43,32 +34,18 @@ def load(source: Source, device: Device) -> Prompted:
     """
     folder = find_checkpoint(source)
     config = expect_type(folder, "omdet-turbo")
-    keep = CandidateConfig()
-    card = Card(
-        str(source),
-        revision_of(folder),
-        licence_of(str(source)),
-        frozenset({"boxes"}),
-        max_batch=BATCH,
-        settings={"version": 1, **asdict(keep)},
-        flops=flops.omdet_turbo(config, flops.input_size(folder)),
+    cost = flops.omdet_turbo(config, flops.input_size(folder))
+    return prompted(
+        source, folder, partial(Network, folder, device), CandidateConfig(), BATCH, cost
     )
-    return Prompted(card, keep, Once(lambda: Network(folder, device, keep.min_score)))
 
 
 class Network:
     """The weights at work."""
 
     def __init__(self, folder: Path, device: Device, min_score: float) -> None:
-        from transformers import (
-            AutoImageProcessor,
-            AutoModelForZeroShotObjectDetection,
-            AutoTokenizer,
-        )
-
-        self.processor = load_part(AutoImageProcessor, folder)
-        self.tokenizer = load_part(AutoTokenizer, folder)
-        self.model = load_weights(AutoModelForZeroShotObjectDetection, folder, device.name)
+        self.processor, self.tokenizer, self.model = read_parts(folder, device)
+        lean_attention(self.model)
         self.device = device
         self.min_score = min_score
         self.named = Embedded(self.embed_names)

@@ -7,25 +7,16 @@ much a box looks like a thing at all comes with it, as the signal ``objectness``
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from scenekeeper.ground import flops
 from scenekeeper.ground.candidates import CandidateConfig
-from scenekeeper.ground.prompting import Picture, Prompted, Seen
+from scenekeeper.ground.prompting import Picture, Prompted, Seen, prompted, read_parts
 from scenekeeper.ground.tensors import Embedded, corners, prepare, probability, seen
-from scenekeeper.models.base import Card
-from scenekeeper.models.checkpoint import (
-    expect_type,
-    find_checkpoint,
-    load_part,
-    load_weights,
-    revision_of,
-)
+from scenekeeper.models.checkpoint import expect_type, find_checkpoint
 from scenekeeper.models.device import Device
-from scenekeeper.models.known import licence_of
-from scenekeeper.models.once import Once
 from scenekeeper.models.source import Source
 
 BATCH = 16
@@ -42,31 +33,15 @@ def load(source: Source, device: Device) -> Prompted:
     """
     folder = find_checkpoint(source)
     config = expect_type(folder, "owlv2")
-    card = Card(
-        str(source),
-        revision_of(folder),
-        licence_of(str(source)),
-        frozenset({"boxes"}),
-        max_batch=BATCH,
-        settings={"version": 1, **asdict(KEEP)},
-        flops=flops.owlv2(config),
-    )
-    return Prompted(card, KEEP, Once(lambda: Network(folder, device, KEEP.min_score)))
+    cost = flops.owlv2(config)
+    return prompted(source, folder, partial(Network, folder, device), KEEP, BATCH, cost)
 
 
 class Network:
     """The weights at work."""
 
     def __init__(self, folder: Path, device: Device, min_score: float) -> None:
-        from transformers import (
-            AutoImageProcessor,
-            AutoModelForZeroShotObjectDetection,
-            AutoTokenizer,
-        )
-
-        self.processor = load_part(AutoImageProcessor, folder)
-        self.tokenizer = load_part(AutoTokenizer, folder)
-        self.model = load_weights(AutoModelForZeroShotObjectDetection, folder, device.name)
+        self.processor, self.tokenizer, self.model = read_parts(folder, device)
         self.device = device
         self.min_score = min_score
         self.embedded = Embedded(self.embed)

@@ -7,16 +7,20 @@ one size share a batch, so that none is padded and no answer depends on its comp
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenekeeper.ground.candidates import CandidateConfig, Prompts, candidates
-from scenekeeper.models.base import Card, Words
-from scenekeeper.models.device import in_batches
+from scenekeeper.models.base import Card, Load, Words
+from scenekeeper.models.checkpoint import load_part, load_weights, revision_of
+from scenekeeper.models.device import Device, in_batches
+from scenekeeper.models.known import licence_of
 from scenekeeper.models.once import Once
+from scenekeeper.models.source import Source
 from scenekeeper.schema import Frame, Labels
 
 Picture = NDArray[np.uint8]
@@ -43,7 +47,7 @@ Look = Callable[[Sequence[Picture], Sequence[str]], Sequence[Seen]]
 
 
 class Network(Protocol):
-    """A detector's weights."""
+    """A detector's weights at work."""
 
     def look(self, pictures: Sequence[Picture], texts: Sequence[str]) -> Sequence[Seen]:
         """What it sees in pictures of one size, prompt by prompt."""
@@ -73,6 +77,49 @@ class Prompted:
             return self.network().look(pictures, texts)
 
         return detect(look, frames, vocabulary, self.card.max_batch, self.keep)
+
+
+def prompted(
+    source: Source,
+    folder: Path,
+    read: Callable[[float], Network],
+    keep: CandidateConfig,
+    max_batch: int,
+    flops: Callable[[Load], float] | None,
+) -> Prompted:
+    """A grounder whose weights are read when it first looks.
+
+    Args:
+        source: its name.
+        folder: of the checkpoint.
+        read: reads the weights, given the score below which a box is not wanted.
+        keep: which boxes are kept.
+        max_batch: pictures looked at together.
+        flops: what a frame costs.
+    """
+    card = Card(
+        str(source),
+        revision_of(folder),
+        licence_of(str(source)),
+        frozenset({"boxes"}),
+        max_batch=max_batch,
+        settings={"version": 1, **asdict(keep)},
+        flops=flops,
+    )
+    return Prompted(card, keep, Once(lambda: read(keep.min_score)))
+
+
+def read_parts(folder: Path, device: Device) -> tuple[Any, Any, Any]:
+    """Image processor, tokenizer and weights of a zero-shot detector of transformers.
+
+    Raises:
+        ModelError: one of them is missing or damaged.
+    """
+    from transformers import AutoImageProcessor, AutoModelForZeroShotObjectDetection, AutoTokenizer
+
+    processor, tokenizer = load_part(AutoImageProcessor, folder), load_part(AutoTokenizer, folder)
+    model = load_weights(AutoModelForZeroShotObjectDetection, folder, device.name)
+    return processor, tokenizer, model
 
 
 def detect(

@@ -23,18 +23,21 @@ class Plan:
     Attributes:
         look: look at each frame by itself, one after the other, for boxes and masks.
         follow: follows things through a clip.
-        tell: describe frames whose things are known.
+        tell: describes keyframes, whose things are known; ``None`` = nobody does.
+        often: a smaller one that describes more of them; ``None`` = nobody does.
     """
 
     look: tuple[FrameModel, ...]
     follow: ClipModel
-    tell: tuple[FrameModel, ...]
+    tell: FrameModel | None = None
+    often: FrameModel | None = None
 
 
 def plan(models: Sequence[Model]) -> Plan:
     """Parts for models; the first that provides a field is the one that does.
 
-    A model that finds and describes things describes only, where an earlier one finds them.
+    A model that finds and describes things describes only, where an earlier one finds them. Of two
+    that describe, the first is asked often and the second about the main keyframes.
 
     Raises:
         ModelError: nothing finds boxes, a model lacks what it needs, or one would have no part.
@@ -62,9 +65,10 @@ def plan(models: Sequence[Model]) -> Plan:
         else:
             if new & set(SEEN):
                 look.append(model)
-            if new & TOLD:
+            tells = bool(card.provides & TOLD) and len(tell) < 2
+            if tells:
                 tell.append(model)
-            if not new & (set(SEEN) | TOLD):
+            if not (new & set(SEEN) or tells):
                 raise ModelError(
                     f"{card.name} would have nothing to do: others do all it can",
                     remedy="Leave one of the models out.",
@@ -80,4 +84,5 @@ def plan(models: Sequence[Model]) -> Plan:
             "none of the models follows things",
             remedy="Add one, e.g. sam2:facebook/sam2.1-hiera-small, or the tracker `boxes`.",
         )
-    return Plan(tuple(look), follow, tuple(tell))
+    main = tell[-1] if tell else None
+    return Plan(tuple(look), follow, main, tell[0] if len(tell) == 2 else None)

@@ -28,19 +28,20 @@ class AdmitConfig:
     """When a detection starts a track.
 
     Attributes:
-        min_score: weaker detections start none; they may still speak for one that is there.
+        min_score: weaker detections start none; they may still speak for one that is there. Scores
+            of different detectors do not compare: who finds, decides what is sure enough.
         overlap: IoU of boxes from which on two are the same thing.
         fill: share of a box that a mask of the same name must fill to cover it.
         most: things followed at once; the cost of a frame grows with them.
-        patience: frames that a thing may be unseen before it is followed no more. By then all that
-            is left of it in the model's memory is the frame it was first seen in.
+        patience: frames that a thing may be unseen before it is followed no more. Longer costs time
+            for what is gone, shorter loses who it was; what comes back later is a new track.
     """
 
-    min_score: float = 0.25
+    min_score: float = 0.0
     overlap: float = 0.5
     fill: float = 0.5
     most: int = 64
-    patience: int = 32
+    patience: int = 100
 
 
 def admit(

@@ -20,13 +20,14 @@ from scenekeeper.models.base import Card, Load, Session, Words
 from scenekeeper.models.checkpoint import expect_type, find_checkpoint, revision_of
 from scenekeeper.models.device import Device
 from scenekeeper.models.known import licence_of
+from scenekeeper.models.once import Once
 from scenekeeper.models.source import Source
 from scenekeeper.schema import Clip, Frame, Labels
 from scenekeeper.segment.admit import AdmitConfig, admit, agreement
 from scenekeeper.segment.cutout import Cutouts, cut_out, enlarge, stability, without_overlap
 from scenekeeper.segment.sam2_image import BoxMasks
 from scenekeeper.segment.sam_memory import Reach, forget, prune
-from scenekeeper.segment.sam_weights import Sam, Weights
+from scenekeeper.segment.sam_weights import Sam, read_sam
 
 TYPES = {"sam2": ("sam2_video",), "edgetam": ("edgetam_video",)}
 ENCODER_FLOPS: Mapping[int, float] = {96: 0.29e12, 112: 0.65e12, 144: 1.83e12}
@@ -48,7 +49,7 @@ def load(source: Source, device: Device) -> BoxTracks | BoxMasks:
         )
     folder = find_checkpoint(source)
     config = expect_type(folder, *TYPES[source.family])
-    weights = Weights(folder, config["model_type"], device)
+    weights = Once(lambda: read_sam(folder, config["model_type"], device))
     flops = _flops(config)
     if source.part == "image":
         return BoxMasks(card(source, folder, frozenset({"masks"}), {}, 8, flops), weights)
@@ -58,7 +59,7 @@ def load(source: Source, device: Device) -> BoxTracks | BoxMasks:
 def track_boxes(
     source: Source,
     folder: Path,
-    weights: Weights,
+    weights: Once[Sam],
     flops: Callable[[Load], float] | None = None,
     config: AdmitConfig | None = None,
 ) -> BoxTracks:
@@ -103,7 +104,7 @@ class BoxTracks:
     """Follows things from the boxes they are first seen in."""
 
     card: Card
-    weights: Weights
+    weights: Once[Sam]
     config: AdmitConfig = field(default_factory=AdmitConfig)
 
     def open(self, clip: Clip, vocabulary: Words) -> Session:
@@ -112,7 +113,7 @@ class BoxTracks:
         Raises:
             ModelError: the weights are missing or damaged.
         """
-        return Following(self.weights.get(), self.config)
+        return Following(self.weights(), self.config)
 
 
 @dataclass(frozen=True, eq=False)

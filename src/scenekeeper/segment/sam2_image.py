@@ -11,9 +11,10 @@ import numpy as np
 from scenekeeper.geometry import box_iou
 from scenekeeper.models.base import Card, Words
 from scenekeeper.models.device import in_batches
+from scenekeeper.models.once import Once
 from scenekeeper.schema import Frame, Labels
 from scenekeeper.segment.cutout import cut_out, enlarge, stability
-from scenekeeper.segment.sam_weights import Sam, Weights
+from scenekeeper.segment.sam_weights import Sam
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +22,7 @@ class BoxMasks:
     """Adds a mask to every box; boxes become the masks' own. Masks may overlap, as boxes may."""
 
     card: Card
-    weights: Weights
+    weights: Once[Sam]
 
     def run(
         self, frames: Sequence[Frame], vocabulary: Words, prior: Sequence[Labels | None]
@@ -36,7 +37,7 @@ class BoxMasks:
         """
         import torch
 
-        sam = self.weights.get()
+        sam = self.weights()
         pairs = list(zip(frames, prior, strict=True))
         with torch.inference_mode(), sam.device.autocast():
             return in_batches(lambda batch: list(_masked(sam, batch)), pairs, self.card.max_batch)

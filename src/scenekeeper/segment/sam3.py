@@ -7,26 +7,25 @@ a pass of the detector in every frame, and things of different nouns are differe
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from scenekeeper.errors import ModelError
 from scenekeeper.models.base import Card, Load, Session, Words
 from scenekeeper.models.checkpoint import (
     expect_type,
     find_checkpoint,
+    load_part,
     load_weights,
     revision_of,
 )
 from scenekeeper.models.device import Device
 from scenekeeper.models.known import licence_of
+from scenekeeper.models.once import Once
 from scenekeeper.models.source import Source
 from scenekeeper.schema import Clip
 from scenekeeper.segment.sam2 import BoxTracks, track_boxes
-from scenekeeper.segment.sam_weights import Sam, Weights, read_processor
+from scenekeeper.segment.sam_weights import Sam, read_sam
 
 ENCODER_FLOPS, NOUN_FLOPS, OBJECT_FLOPS = 5.61e12, 0.42e12, 0.95e12
 """Of one picture at 1008 pixels, of a noun looked for and of a thing followed in it."""
@@ -46,10 +45,10 @@ def load(source: Source, device: Device) -> ConceptTracks | BoxTracks:
     folder = find_checkpoint(source)
     if source.part == "boxes":
         expect_type(folder, "sam3_video", "sam3_tracker_video")
-        weights = Weights(folder, "sam3_tracker_video", device)
+        weights = Once(lambda: read_sam(folder, "sam3_tracker_video", device))
         return track_boxes(source, folder, weights, _box_flops)
-    config = expect_type(folder, "sam3_video")
-    return ConceptTracks(_card(source, folder, config), Concepts(folder, device))
+    expect_type(folder, "sam3_video")
+    return ConceptTracks(_card(source, folder), Once(lambda: read_concepts(folder, device)))
 
 
 def _box_flops(load: Load) -> float:
@@ -60,7 +59,7 @@ def _flops(load: Load) -> float:
     return ENCODER_FLOPS + NOUN_FLOPS * load.phrases + OBJECT_FLOPS * load.objects
 
 
-def _card(source: Source, folder: Path, config: Mapping[str, Any]) -> Card:
+def _card(source: Source, folder: Path) -> Card:
     return Card(
         name=str(source),
         revision=revision_of(folder),
@@ -71,34 +70,19 @@ def _card(source: Source, folder: Path, config: Mapping[str, Any]) -> Card:
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Concepts:
-    """Where the weights of SAM 3 are."""
+def read_concepts(folder: Path, device: Device) -> Sam:
+    """SAM 3 on a device.
 
-    folder: Path
-    device: Device
-    _read: list[Sam] = field(default_factory=list, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    Raises:
+        ModelError: weights or processor are missing or damaged.
+    """
+    from transformers import Sam3VideoProcessor
 
-    def get(self) -> Sam:
-        """The model; read at the first call.
+    from scenekeeper.segment.sam3_model import ConceptModel
 
-        Raises:
-            ModelError: weights or processor are missing or damaged.
-        """
-        with self._lock:
-            if not self._read:
-                self._read.append(self._open())
-            return self._read[0]
-
-    def _open(self) -> Sam:
-        from transformers import Sam3VideoProcessor
-
-        from scenekeeper.segment.sam3_model import ConceptModel
-
-        model = load_weights(ConceptModel, self.folder, self.device.name)
-        model.max_num_objects = min(model.max_num_objects, MOST)
-        return Sam(model, read_processor(Sam3VideoProcessor, self.folder), self.device)
+    model = load_weights(ConceptModel, folder, device.name)
+    model.max_num_objects = min(model.max_num_objects, MOST)
+    return Sam(model, load_part(Sam3VideoProcessor, folder), device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +90,7 @@ class ConceptTracks:
     """Finds and follows what a vocabulary names."""
 
     card: Card
-    weights: Concepts
+    weights: Once[Sam]
 
     def open(self, clip: Clip, vocabulary: Words) -> Session:
         """Start on a clip; its labels come some frames late.
@@ -114,7 +98,7 @@ class ConceptTracks:
         Raises:
             ModelError: the weights are missing or damaged.
         """
-        sam = self.weights.get()
+        sam = self.weights()
         from scenekeeper.segment.sam3_clip import Watching
 
         return Watching(sam, list(vocabulary), len(clip), PATIENCE)

@@ -124,7 +124,7 @@ class ConceptModel(Sam3VideoModel):  # type: ignore[misc]
         said = self.tracker_model(
             inference_session=session, frame_idx=frame, run_mem_encoder=encode
         )
-        unknown = torch.full((len(said.object_ids),), torch.nan)
+        unknown = torch.full((len(said.object_ids),), torch.nan, device=self.device)
         return Step(tuple(said.object_ids), said.pred_masks, said.object_score_logits, unknown)
 
     def _tracker_add_new_objects(

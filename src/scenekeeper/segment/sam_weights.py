@@ -1,15 +1,13 @@
-"""A model of the SAM families with its processor: read once, when it is first needed."""
+"""A model of the SAM families with its processor, read from a checkpoint."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scenekeeper.errors import ModelError
-from scenekeeper.models.checkpoint import load_weights
+from scenekeeper.models.checkpoint import load_part, load_weights
 from scenekeeper.models.device import Device
 from scenekeeper.schema import Frame
 
@@ -47,52 +45,19 @@ class Sam:
         return self.processor.init_video_session(inference_device=self.device.name)
 
 
-@dataclass(frozen=True, eq=False)
-class Weights:
-    """Where a model's weights are.
+def read_sam(folder: Path, kind: str, device: Device) -> Sam:
+    """A model on a device.
 
-    Attributes:
+    Args:
         folder: of the checkpoint.
         kind: see :data:`CLASSES`.
-        device: where the model shall run.
-    """
-
-    folder: Path
-    kind: str
-    device: Device
-    _read: list[Sam] = field(default_factory=list, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-
-    def get(self) -> Sam:
-        """The model; read at the first call.
-
-        Raises:
-            ModelError: weights or processor are missing or damaged.
-        """
-        with self._lock:
-            if not self._read:
-                self._read.append(self._open())
-            return self._read[0]
-
-    def _open(self) -> Sam:
-        import transformers
-
-        model, processor = (getattr(transformers, name) for name in CLASSES[self.kind])
-        weights = load_weights(model, self.folder, self.device.name)
-        return Sam(weights, read_processor(processor, self.folder), self.device)
-
-
-def read_processor(kind: Any, folder: Path) -> Any:
-    """A checkpoint's processor.
+        device: where it shall run.
 
     Raises:
-        ModelError: it is missing or damaged.
+        ModelError: weights or processor are missing or damaged.
     """
-    try:
-        return kind.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ModelError(
-            f"has no processor that can be read ({error})",
-            path=folder,
-            remedy="Fetch the checkpoint again, its JSON files too.",
-        ) from error
+    import transformers
+
+    model, processor = (getattr(transformers, name) for name in CLASSES[kind])
+    weights = load_weights(model, folder, device.name)
+    return Sam(weights, load_part(processor, folder), device)

@@ -7,7 +7,7 @@ their cells, the evidence for their being there, votes for their names, and sett
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +23,7 @@ from scenekeeper.world.existence import (
     side_of,
     told_by_tracks,
 )
+from scenekeeper.world.glance import Glance
 from scenekeeper.world.lift import Lifted
 from scenekeeper.world.mapping import MapConfig, Mapper
 from scenekeeper.world.settle import Settler
@@ -173,15 +174,19 @@ class Gathering:
         self.existence = Existence.new(np.zeros(0))
         self.tallies: list[Tally] = []
         self.shown: list[tuple[int, Float, tuple[int, ...], Int]] = []
+        self._pictures: dict[int, tuple[Float, Float, tuple[int, ...]]] = {}
         self._samples = _Reservoir()
         self._settle = Settler() if config.settle else None
 
     def add(self, shown: Shown) -> None:
         """Take in the next frame."""
         T = shown.T_world_camera
+        glance = Glance.of(shown.depth, shown.intrinsics)
         if self._settle is not None:
-            T = self._settle(_scan(shown.depth, shown.intrinsics), T)
-        objects = self.mapper.place(shown.points, T, shown.look, shown.track, shown.structure)
+            T = self._settle(glance.point, T)
+        objects = self.mapper.place(
+            glance, shown.points, T, shown.look, shown.track, shown.structure
+        )
         self._make_room(len(self.mapper.votes.alias))
         said = said_by(shown.score, self.belief)
         for m, o in enumerate(objects.tolist()):
@@ -191,6 +196,7 @@ class Gathering:
                 self._samples.add(o, points)
         self._weigh(shown, T, objects)
         self.shown.append((shown.frame_id, T, shown.instance, objects))
+        self._pictures[shown.frame_id] = T, shown.intrinsics, shown.depth.shape
 
     def finish(self) -> None:
         """Give everything that was said of objects that merged to those that they are now."""
@@ -206,6 +212,17 @@ class Gathering:
             if tally.scores:
                 n, total = np.array(list(tally.scores.values())).T
                 e.told[o] = told_by_tracks(n, total, float(e.seen[o].sum()), self.belief)
+
+    def looked_at(self, frames: Iterable[int], points: Float) -> NDArray[np.bool_]:
+        """Whether each of ``points [P, 3]`` falls into the picture of one of some frames, whatever
+        is before it."""
+        out = np.zeros(len(points), np.bool_)
+        for T, K, (height, width) in (self._pictures[f] for f in frames):
+            local = geometry.transform(geometry.invert(T), points)
+            u, v = geometry.project(K, local * [1, 1, 0] + [0, 0, 1] * local.clip(0.05)).T
+            inside = (u >= 0) & (u <= width - 1) & (v >= 0) & (v <= height - 1)
+            out |= inside & (local[:, 2] > 0.05)
+        return out
 
     def sightings(self) -> Iterator[tuple[int, Float, tuple[int, ...], list[int]]]:
         """As :attr:`shown`, with what objects are by now."""
@@ -314,12 +331,3 @@ class _Reservoir:
         inside = (local[..., 2] > 0.05) & (np.abs(u / size[1] - 0.5) < 0.75)
         inside &= np.abs(v / size[0] - 0.5) < 0.75
         return np.asarray(inside.any(1) & (self._n[rows] > 0), np.bool_)
-
-
-def _scan(depth: Float32, K: Float) -> Float32:
-    """Points of a coarse depth image, camera frame."""
-    v, u = np.nonzero(depth > 0)
-    z = depth[v, u]
-    return np.stack(((u - K[0, 2]) * z / K[0, 0], (v - K[1, 2]) * z / K[1, 1], z), 1).astype(
-        np.float32
-    )

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scenekeeper import geometry
 from scenekeeper.schema import Camera
 from scenekeeper.voxels import sampling, voxel_keys
+from scenekeeper.world.glance import Glance, covered
 from scenekeeper.world.lift import Lifted, lift
 from scenekeeper.world.settle import Settler
 from scenekeeper.world.table import REACH
@@ -25,10 +26,6 @@ from scenekeeper.world.votes import Votes
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 Int = NDArray[np.int64]
-
-_WHOLE = 0.2
-"""What it counts, among objects that fit, how much of the object a detection covers: a thing that
-was taken for part of another lies on both, and is all of one of them."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +36,15 @@ class MapConfig:
         cell: edge of the cells that vote, metres.
         max_depth: farther depth is not used, metres.
         across: about so many pixels of a row are looked at.
-        overlap: share of a detection's cells that must lie on an object,
-        accept: and least sum of that share, the likeness of looks and what its track says.
+        overlap: least fit of a detection and an object: the geometric mean of the share of the
+            detection that lies on the object and of the share of what is seen of the object that
+            lies in the detection,
+        accept: and least sum of that fit, the likeness of looks and what its track says.
         likeness: of looks that are not known.
         same_track: what it counts that the object's last detections were of the same track.
         least: cells that a new object must have.
-        double: share of a detection's cells on another object, or of that object's under it, that
-            speaks for their being one,
+        double: a detection that more than such a share of what is seen of another object lies in
+            speaks for their being one, if it lies on that object by a share of ``overlap``,
         doubles: such detections that are needed,
         alike: and cosine similarity of their looks.
         settle: whether poses are settled against the map.
@@ -54,7 +53,7 @@ class MapConfig:
     cell: float = 0.025
     max_depth: float = 6.0
     across: int = 320
-    overlap: float = 0.1
+    overlap: float = 0.2
     accept: float = 0.6
     likeness: float = 0.5
     same_track: float = 0.5
@@ -169,12 +168,14 @@ class Mapper:
             stride=sampling(seen.camera.width, c.across),
         )
         self._check(lifted, seen.look, seen.track)
+        glance = Glance.of(seen.depth, K, c.max_depth)
         if self._settle is not None:
-            T = self._settle(_scan(seen.depth, K, c.max_depth), T)
-        return self._placed(lifted, T, seen.look, seen.track, None)
+            T = self._settle(glance.point, T)
+        return self._placed(glance, lifted, T, seen.look, seen.track, None)
 
     def place(
         self,
+        glance: Glance,
         lifted: Lifted,
         T_world_camera: Float,
         look: Float32 | None = None,
@@ -184,6 +185,7 @@ class Mapper:
         """Take in detections that are lifted already (see :meth:`observe`).
 
         Args:
+            glance: at the frame's depth.
             lifted: M detections.
             T_world_camera: ``float64 [4, 4]``.
             look: ``float32 [M, E]`` embeddings, or ``None``.
@@ -193,10 +195,11 @@ class Mapper:
         """
         T = self._pose(T_world_camera)
         self._check(lifted, look, track)
-        return self._placed(lifted, T, look, track, structure)
+        return self._placed(glance, lifted, T, look, track, structure)
 
     def _placed(
         self,
+        glance: Glance,
         lifted: Lifted,
         T: Float,
         look: Float32 | None,
@@ -212,18 +215,16 @@ class Mapper:
         of_a_kind = kind[det] == self._structure[obj]
         det, obj, shared = det[of_a_kind], obj[of_a_kind], shared[of_a_kind]
         share = shared / np.maximum(cells[det], 1)
-        near = share >= c.overlap
-        part = shared / np.maximum(self.votes.size[obj], 1)
-        covers = np.maximum(share, part)
-        double = det[covers >= c.double], obj[covers >= c.double]
-        det, obj, share = det[near], obj[near], share[near]
-        score = share + self._looks.likeness(centred, det, obj, c.likeness)
+        cover = covered(glance, T, lifted, det, obj, self.votes, c.cell)
+        fit = np.sqrt(share * cover)
+        near = fit >= c.overlap
+        det, obj, share, cover, fit = (of[near] for of in (det, obj, share, cover, fit))
+        score = fit + self._looks.likeness(centred, det, obj, c.likeness)
         if track is not None:
             score = score + c.same_track * self._tracked(track, det, obj)
         good = score >= c.accept
-        rank = score + _WHOLE * np.minimum(part[near], 1)
-        objects = _one_to_one(len(lifted), det[good], obj[good], rank[good])
-        self._note_doubles(*double, objects)
+        objects = _one_to_one(len(lifted), det[good], obj[good], score[good])
+        self._note_doubles(det, obj, (cover > c.double) & (share >= c.overlap), objects)
         self._born(objects, cells, det, obj, share)
         born = len(self.votes.alias) - len(self._structure)
         if born:
@@ -279,13 +280,14 @@ class Mapper:
             else:
                 self.events.append(Event("born", self._frame, number))
 
-    def _note_doubles(self, det: Int, obj: Int, objects: Int) -> None:
-        """A detection that lies on two objects, or covers one that is not its own, says that they
-        are one; that both show side by side, that they are not."""
+    def _note_doubles(self, det: Int, obj: Int, covers: NDArray[np.bool_], objects: Int) -> None:
+        """A detection that covers most of what is seen of an object that is not its own says that
+        they are one, unless that is a speck on it; that both show side by side, that they are not.
+        """
         shown = set(objects[objects >= 0].tolist())
-        for m, o in zip(det.tolist(), obj.tolist(), strict=True):
+        for m, o, most in zip(det.tolist(), obj.tolist(), covers.tolist(), strict=True):
             a = int(objects[m])
-            if a >= 0 and a != o:
+            if a >= 0 and a != o and (most or o in shown):
                 pair = (min(a, o), max(a, o))
                 self._double[pair] = self._double.get(pair, 0) + (-1 if o in shown else 1)
 
@@ -385,13 +387,3 @@ def _one_to_one(n: int, det: Int, obj: Int, rank: Float) -> Int:
             out[d] = o
             taken.add(o)
     return out
-
-
-def _scan(depth: Float32, K: Float, max_depth: float) -> Float32:
-    """A frame's points, one of 6 x 6 pixels, camera frame."""
-    step = max(1, round(depth.shape[1] / 107))
-    z = depth[::step, ::step]
-    v, u = np.nonzero((z > 0) & (z <= max_depth))
-    z = z[v, u]
-    x, y = (step * u - K[0, 2]) * z / K[0, 0], (step * v - K[1, 2]) * z / K[1, 1]
-    return np.stack((x, y, z), 1).astype(np.float32)

@@ -130,6 +130,11 @@ class Votes:
             self._rows,
         )
 
+    def at(self, key: Int) -> tuple[Int, NDArray[np.float32]]:
+        """Objects ``int64 [P, SLOTS]`` that have votes in cells, -1 = none, and their shares."""
+        objects, shares = _at(key, self._block, self._row, self._vote, self.alias)
+        return objects, shares
+
     def owners(self) -> tuple[Int, Int, NDArray[np.int32]]:
         """Every cell with the object that has most votes there: keys ascending, objects, votes."""
         key, rows = self._cells()
@@ -211,6 +216,27 @@ def _overlaps(key, start, table, row, vote, alias, scratch):  # type: ignore[no-
                         shared[r] += every
     scratch[obj[:n]] = -1
     return det[:n], obj[:n], shared[:n]
+
+
+@njit(cache=True, nogil=True)
+def _at(key, table, row, vote, alias):  # type: ignore[no-untyped-def]
+    objects = np.full((len(key), SLOTS), -1, np.int64)
+    shares = np.zeros((len(key), SLOTS), np.float32)
+    here, home = np.int64(_FREE), np.int64(0)
+    for q in range(len(key)):
+        if key[q] & ~_INNER != here:
+            here = key[q] & ~_INNER
+            home = _slot(table, here)
+        cell = vote[row[home, _inner(key[q])]]
+        total = np.float32(0)
+        for c in range(SLOTS):
+            total += cell[c, 1]
+        for c in range(SLOTS):
+            if not cell[c, 1]:
+                break
+            objects[q, c] = alias[cell[c, 0]]
+            shares[q, c] = cell[c, 1] / total
+    return objects, shares
 
 
 @njit(cache=True, nogil=True)
