@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scenekeeper.world.existence import ExistenceConfig, existence, told_by_tracks
 from scenekeeper.world.gathering import Gathering, Shown, Tally
 from scenekeeper.world.mapping import MapConfig
-from tests.world.made_views import BOWL, HEIGHT, MUG, WIDTH, depth, shown
+from tests.world.made_views import BOWL, HEIGHT, MUG, WIDTH, Box, depth, shown
 
 
 def gathered(*frames: Shown) -> Gathering:
@@ -80,6 +80,47 @@ def test_ghosts_before_a_thing_say_nothing_against_it() -> None:
     ghosts = [shown(6 + k, {9: MUG}, depth(MUG), score=0.05) for k in range(4)]
     assert belief(gathered(*seen(0, 6), *ghosts))[0] > 0.8 * alone
     assert belief(gathered(*ghosts))[0] < 0.2
+
+
+TABLE, PHONE = (20, 20, 140, 100), (62, 52, 72, 62)
+LEFT, RIGHT = (20, 20, 80, 100), (80, 20, 140, 100)
+
+
+def of_table(first: int, *tracks: dict[int, Box]) -> list[Shown]:
+    """Frames that see the table's surface, whatever was detected."""
+    return [shown(first + k, boxes, depth(TABLE)) for k, boxes in enumerate(tracks)]
+
+
+def objects(gathering: Gathering) -> list[list[int]]:
+    return [of for _, _, _, of in gathering.sightings()]
+
+
+def test_a_small_thing_on_furniture_is_not_the_furniture() -> None:
+    gathering = gathered(*of_table(0, {1: TABLE}, {1: TABLE}, {2: PHONE}, {1: TABLE, 2: PHONE}))
+    assert objects(gathering) == [[0], [0], [1], [0, 1]]
+
+
+def test_furniture_is_not_the_small_thing_that_was_seen_on_it_first() -> None:
+    gathering = gathered(*of_table(0, {2: PHONE}, {1: TABLE}, {2: PHONE}, {1: TABLE}))
+    assert objects(gathering) == [[0], [1], [0], [1]]
+
+
+def test_what_furniture_covers_now_and_then_does_not_become_part_of_it() -> None:
+    gathering = gathered(*of_table(0, *[{1: TABLE}, {2: PHONE}] * 4))
+    assert objects(gathering) == [[0], [1]] * 4
+
+
+def test_a_whole_that_was_taken_for_two_halves_becomes_one() -> None:
+    gathering = gathered(*of_table(0, {1: LEFT}, {2: RIGHT}, {3: TABLE}, {3: TABLE}))
+    assert len({o for of in objects(gathering) for o in of}) == 1
+
+
+def test_the_part_of_a_thing_that_is_not_hidden_is_that_thing() -> None:
+    hidden = depth(TABLE)
+    hidden[:, 36:] = 0.7
+    corner = (20, 20, 36, 100)
+    gathering = gathered(*of_table(0, {1: TABLE}, {1: TABLE}), shown(2, {5: corner}, hidden))
+    assert objects(gathering) == [[0]] * 3
 
 
 def test_one_tracks_scores_count_as_they_always_did() -> None:

@@ -100,6 +100,17 @@ def test_a_thing_seen_from_the_front_alone_is_thought_to_go_on_behind() -> None:
     assert np.sqrt(box.covariance[0, 0]) > 2 * np.sqrt(box.covariance[1, 1])
 
 
+def test_a_thing_that_all_pictures_end_at_may_go_on_by_as_much_as_was_seen() -> None:
+    around = np.array([[1, 0, 0.2], [-1, 0, 0.2], [0, 1, 0.2], [0, -1, 0.2]])
+    cut = np.zeros((3, 2), np.bool_)
+    cut[0, 1] = True
+    plain = box_estimate(np.zeros(3), THIN, np.eye(3), around, NOISE, CONFIG)
+    box = box_estimate(np.zeros(3), THIN, np.eye(3), around, NOISE, CONFIG, cut=cut)
+    assert box.extent[0] == pytest.approx(plain.extent[0] + THIN.max() / 2, rel=0.5)
+    assert box.center[0] > plain.center[0] and box.extent_std[0] > 2 * plain.extent_std[0]
+    assert box.extent[1:] == pytest.approx(plain.extent[1:])
+
+
 def test_a_thing_seen_from_all_sides_is_as_it_was_measured() -> None:
     angle = np.linspace(0, 2 * np.pi, 12)
     towards = np.stack((np.cos(angle), np.sin(angle), np.full(12, 0.4)), 1)

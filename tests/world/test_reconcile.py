@@ -62,6 +62,14 @@ def test_what_is_added_is_less_sure_than_the_object() -> None:
     assert 0.3 < labels[0]["p"] < 0.9 and 0.3 < labels[0]["score"] < 0.95
 
 
+def test_what_is_added_is_as_sure_as_the_object_if_its_outlines_agree_as_often_as_any() -> None:
+    shown = [label(k, 0, (HALF if k % 4 == 0 else MUG), "mug") for k in range(8)]
+    tables = MadeTables(shown, [thing(1, "mug", MUG)], {(k, 0): 1 for k in range(8)})
+    labels, _ = reconciled(tables, *[depth(MUG)] * 9)
+    assert labels[-1]["flags"] == ["added"]
+    assert labels[-1]["p"] == pytest.approx(0.9, abs=0.01)
+
+
 def test_a_mug_that_has_been_taken_away_is_not_added() -> None:
     assert reconciled(MadeTables([], [thing(1, "mug", MUG)]), depth()) == ([], [])
 
@@ -124,6 +132,55 @@ def test_broken_tracks_of_an_object_become_one() -> None:
     tables = MadeTables(shown, [thing(7, "mug", MUG)], {(k, 0): 7 for k in range(3)})
     labels, _ = reconciled(tables, *[depth(MUG)] * 3)
     assert [r["track"] for r in labels] == [7, 7, 7]
+
+
+def test_what_the_map_could_not_place_is_what_its_track_is() -> None:
+    shown = [label(k, 0, MUG, "mug") for k in range(3)]
+    tables = MadeTables(shown, [thing(1, "mug", MUG)], {(0, 0): 1, (1, 0): 1, (2, 0): -1})
+    labels, told = reconciled(tables, *[np.zeros_like(depth())] * 3)
+    assert [r["track"] for r in labels] == [1] * 3
+    assert [t["action"] for t in told] == ["confirmed"] * 3
+
+
+@pytest.mark.parametrize(("frames", "track"), [(1, 1), (9, 2)])
+def test_what_was_seen_but_once_is_what_its_track_is(frames: int, track: int) -> None:
+    """Depth says nothing here, so the outlines do not."""
+    shown = [label(k, 0, MUG, "mug") for k in range(3)]
+    things = [thing(1, "mug", MUG), thing(2, "mug", MUG, frames=frames)]
+    tables = MadeTables(shown, things, {(0, 0): 1, (1, 0): 1, (2, 0): 2})
+    labels, _ = reconciled(tables, *[np.zeros_like(depth())] * 3)
+    assert [r["track"] for r in labels] == [1, 1, track]
+
+
+@pytest.mark.parametrize(("score", "left"), [(0.1, [1]), (0.9, [1, 2])])
+def test_beside_an_object_a_label_is_judged_as_what_its_track_is(
+    score: float, left: list[int]
+) -> None:
+    ghost = [label(k, 0, BOWL, "bowl", track=900) for k in range(3)]
+    things = [thing(1, "mug", MUG), thing(2, "bowl", BOWL, score=score)]
+    shown = [*ghost, label(3, 0, BOWL, "bowl", track=900), label(3, 1, MUG, "mug", track=901)]
+    shows = {(0, 0): 2, (1, 0): 2, (2, 0): 2, (3, 0): 1, (3, 1): 1}
+    labels, _ = reconciled(MadeTables(shown, things, shows), *[depth()] * 3, depth(MUG))
+    assert sorted(r["track"] for r in labels if r["frame_id"] == 3) == left
+
+
+@pytest.mark.parametrize(
+    ("track", "action"), [(-1, "removed"), (77, "removed"), (900, "confirmed")]
+)
+def test_a_label_far_from_where_its_object_shows_is_removed_unless_it_was_tracked_there(
+    track: int, action: str
+) -> None:
+    other = thing(2, "bowl", BOWL)
+    shown = [label(k, 0, MUG, "mug") for k in range(6)]
+    shown += [label(k, 1, BOWL, "bowl", track=77) for k in range(6)]
+    stray = (80, 90, 110, 115)
+    shown += [label(6, 0, stray, "mug", track=track)]
+    shows = {(k, 0): 1 for k in range(7)} | {(k, 1): 2 for k in range(6)}
+    tables = MadeTables(shown, [thing(1, "mug", MUG), other], shows)
+    labels, told = reconciled(tables, *[depth(MUG, BOWL)] * 7)
+    assert next(t["action"] for t in told if t["frame_id"] == 6) == action
+    mugs = [r for r in labels if r["frame_id"] == 6 and r["phrase"] == "mug"]
+    assert [iou(r, stray) > 0.8 for r in mugs] == [action == "confirmed"]
 
 
 @pytest.mark.parametrize("phrase", ["floor", "wall"])

@@ -96,6 +96,20 @@ def test_clean_poses_stay() -> None:
     assert max(off) < 0.005 and np.degrees(max(turn)) < 0.25
 
 
+def test_along_a_bare_wall_poses_are_as_told() -> None:
+    """Nothing but the wall's distance and tilt can be told from what the camera sees."""
+    rng, settle, wall = (
+        np.random.default_rng(1),
+        Settler(),
+        [Shape("rectangle", (3, 0, 0), (0, 40, 40))],
+    )
+    for k in range(40):
+        told = noisy(pose(0), rng, 0.01, 0.0)
+        told[1, 3] += 0.05 * k
+        settled = settle(points(told, rng, wall), told)
+        assert np.abs(settled[1:3, 3] - told[1:3, 3]).max() < 0.01, k
+
+
 def test_a_jump_is_believed() -> None:
     rng, settle = np.random.default_rng(1), Settler()
     for k in range(40):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -64,6 +66,17 @@ def test_what_other_stages_know_of_the_track_is_kept() -> None:
     assert one.kind == "flat" and one.embedding is look
 
 
+def test_what_lies_in_anothers_cells_is_judged_as_well() -> None:
+    """As a ghost on furniture, or a picture on a wall."""
+    table, ghost = (20, 20, 140, 100), (60, 50, 76, 66)
+    frames = [shown(k, {1: table}, depth(table)) for k in range(8)]
+    frames.insert(4, shown(9, {-1: ghost}, depth(table), "mug", score=0.05))
+    whole, part = summed(*frames)
+    assert (whole.frames, part.frames) == (8, 1)
+    assert part.existence < 0.1 and 40 < len(part.cells) < 120
+    assert part.center[:2] == pytest.approx(points(ghost).mean(0)[:2], abs=0.03)
+
+
 def test_few_cells_that_stick_out_do_not_stretch_the_box() -> None:
     frames = [shown(k, {1: MUG}, depth(MUG)) for k in range(9)]
     wide = (MUG[0], 60, 110, 63)  # now and then the mask bleeds along a line
@@ -78,6 +91,21 @@ def test_the_box_holds_the_thing() -> None:
     side = np.ptp(points(MUG), axis=0)
     assert one.center[:2] == pytest.approx(points(MUG).mean(0)[:2], abs=0.02)
     assert np.sort(one.extent)[-1] >= side.max() - 0.03
+
+
+def test_what_the_picture_cuts_off_may_go_on_beyond_it() -> None:
+    cut, whole = (0, 50, 30, 80), (30, 50, 60, 80)
+    (a,), (b,) = (summed(*[shown(k, {1: at}, depth(at)) for k in range(4)]) for at in (cut, whole))
+    assert np.sort(a.extent)[-1] > 1.3 * np.sort(b.extent)[-1]
+    assert a.position_std[0] > 1.2 * b.position_std[0]
+    assert a.center[0] < points(cut).mean(0)[0] - 0.05
+    assert b.center[0] == pytest.approx(points(whole).mean(0)[0], abs=0.03)
+    left = np.eye(4)
+    left[0, 3] = -0.5  # now the picture goes on beyond the thing
+    aside = (cut[0] + 43, cut[1], cut[2] + 43, cut[3])
+    moved = replace(shown(4, {1: aside}, depth(aside)), T_world_camera=left)
+    (c,) = summed(*[shown(k, {1: cut}, depth(cut)) for k in range(4)], moved)
+    assert c.position_std[0] < 1.1 * b.position_std[0]
 
 
 def test_the_surface_of_a_session_has_one_point_per_voxel() -> None:

@@ -7,7 +7,7 @@ their cells, the evidence for their being there, votes for their names, and sett
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -174,6 +174,7 @@ class Gathering:
         self.existence = Existence.new(np.zeros(0))
         self.tallies: list[Tally] = []
         self.shown: list[tuple[int, Float, tuple[int, ...], Int]] = []
+        self._pictures: dict[int, tuple[Float, Float, tuple[int, ...]]] = {}
         self._samples = _Reservoir()
         self._settle = Settler() if config.settle else None
 
@@ -195,6 +196,7 @@ class Gathering:
                 self._samples.add(o, points)
         self._weigh(shown, T, objects)
         self.shown.append((shown.frame_id, T, shown.instance, objects))
+        self._pictures[shown.frame_id] = T, shown.intrinsics, shown.depth.shape
 
     def finish(self) -> None:
         """Give everything that was said of objects that merged to those that they are now."""
@@ -210,6 +212,17 @@ class Gathering:
             if tally.scores:
                 n, total = np.array(list(tally.scores.values())).T
                 e.told[o] = told_by_tracks(n, total, float(e.seen[o].sum()), self.belief)
+
+    def looked_at(self, frames: Iterable[int], points: Float) -> NDArray[np.bool_]:
+        """Whether each of ``points [P, 3]`` falls into the picture of one of some frames, whatever
+        is before it."""
+        out = np.zeros(len(points), np.bool_)
+        for T, K, (height, width) in (self._pictures[f] for f in frames):
+            local = geometry.transform(geometry.invert(T), points)
+            u, v = geometry.project(K, local * [1, 1, 0] + [0, 0, 1] * local.clip(0.05)).T
+            inside = (u >= 0) & (u <= width - 1) & (v >= 0) & (v <= height - 1)
+            out |= inside & (local[:, 2] > 0.05)
+        return out
 
     def sightings(self) -> Iterator[tuple[int, Float, tuple[int, ...], list[int]]]:
         """As :attr:`shown`, with what objects are by now."""

@@ -44,7 +44,7 @@ class MapConfig:
         same_track: what it counts that the object's last detections were of the same track.
         least: cells that a new object must have.
         double: a detection that more than such a share of what is seen of another object lies in
-            speaks for their being one,
+            speaks for their being one, if it lies on that object by a share of ``overlap``,
         doubles: such detections that are needed,
         alike: and cosine similarity of their looks.
         settle: whether poses are settled against the map.
@@ -224,7 +224,7 @@ class Mapper:
             score = score + c.same_track * self._tracked(track, det, obj)
         good = score >= c.accept
         objects = _one_to_one(len(lifted), det[good], obj[good], score[good])
-        self._note_doubles(det, obj, cover, objects)
+        self._note_doubles(det, obj, (cover > c.double) & (share >= c.overlap), objects)
         self._born(objects, cells, det, obj, share)
         born = len(self.votes.alias) - len(self._structure)
         if born:
@@ -280,11 +280,12 @@ class Mapper:
             else:
                 self.events.append(Event("born", self._frame, number))
 
-    def _note_doubles(self, det: Int, obj: Int, cover: Float, objects: Int) -> None:
+    def _note_doubles(self, det: Int, obj: Int, covers: NDArray[np.bool_], objects: Int) -> None:
         """A detection that covers most of what is seen of an object that is not its own says that
-        they are one; that both show side by side, that they are not."""
+        they are one, unless that is a speck on it; that both show side by side, that they are not.
+        """
         shown = set(objects[objects >= 0].tolist())
-        for m, o, most in zip(det.tolist(), obj.tolist(), cover > self.config.double, strict=True):
+        for m, o, most in zip(det.tolist(), obj.tolist(), covers.tolist(), strict=True):
             a = int(objects[m])
             if a >= 0 and a != o and (most or o in shown):
                 pair = (min(a, o), max(a, o))

@@ -176,6 +176,7 @@ def box_estimate(
     noise: Float,
     config: PositionConfig,
     resting: bool = True,
+    cut: NDArray[np.bool_] | None = None,
 ) -> Boxed:
     """The whole object's box from the box of the cells that were seen.
 
@@ -191,6 +192,9 @@ def box_estimate(
         noise: ``[3, 3]`` covariance of the place, see :func:`session_estimate`.
         config: sizes of errors.
         resting: the foot is known although no view shows it, as things stand on what is seen.
+        cut: ``bool [3, 2]`` faces (axis; low, high) that all pictures end at: the box may go on by
+            as much as was seen of it, as when the end of the picture fell anywhere on the object.
+            ``None`` = none is.
     """
     R = np.asarray(R_world_box, np.float64)
     extent = np.asarray(extent, np.float64)
@@ -199,11 +203,14 @@ def box_estimate(
         hidden[2, 0] = False
     others = np.array([np.delete(extent, axis).max() for axis in range(3)])
     others[:2] = extent[1::-1]  # of level axes, how far the other goes says most
-    room = np.maximum(others - extent, config.unseen * others)
-    add = 0.5 * room[:, None] * hidden
+    room = np.repeat(np.maximum(others - extent, config.unseen * others)[:, None], 2, 1)
+    if cut is not None:
+        hidden |= cut
+        room = np.where(cut, np.maximum(room, extent[:, None]), room)
+    add = 0.5 * room * hidden
     low, high = -extent / 2 - add[:, 0], extent / 2 + add[:, 1]
     seen = config.cell**2 / 12 + (config.rounding * extent) ** 2
-    face = (room[:, None] * hidden) ** 2 / 6 + seen[:, None]
+    face = (room * hidden) ** 2 / 6 + seen[:, None]
     spread = R @ np.diag(face.sum(1) / 4) @ R.T
     edges = np.diag(R.T @ noise @ R)
     return Boxed(

@@ -16,39 +16,21 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scenekeeper import geometry, masks
-from scenekeeper.schema import INSTANCES, RECONCILED, UNNAMED, Camera, Clip, Frame
+from scenekeeper.schema import INSTANCES, RECONCILED, UNNAMED, Clip, Frame
 from scenekeeper.voxels import sampling
-from scenekeeper.world.same_place import STRUCTURE
-from scenekeeper.world.scene import CELL
-from scenekeeper.world.structure import KINDS
+from scenekeeper.world.outlooks import (
+    NOTHING,
+    Looked,
+    Mask,
+    Row,
+    Trust,
+    View,
+    WorldSeen,
+    homes,
+    is_structure,
+)
 
 Float = NDArray[np.float64]
-Row = dict[str, Any]
-Place = tuple[int, int, int, int]
-Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class View:
-    """What should be seen of an object.
-
-    Attributes:
-        mask: ``bool [h, w]``.
-        place: where it lies: x0, y0, x1, y1.
-    """
-
-    mask: Mask
-    place: Place
-
-    def of(self, whole: Mask) -> Mask:
-        """The same part of a picture."""
-        x0, y0, x1, y1 = self.place
-        return whole[y0:y1, x0:x1]
-
-    def iou(self, whole: Mask) -> float:
-        """With a mask ``bool [H, W]`` of the picture."""
-        shared = int((self.mask & self.of(whole)).sum())
-        return shared / max(int(self.mask.sum()) + int(whole.sum()) - shared, 1)
 
 
 class SessionTables(Protocol):
@@ -87,8 +69,8 @@ class ReconcileConfig:
         twice: masks of two instances that overlap more are the same thing,
         within: and masks of one object that do, likewise; others lie beside one another.
         redraw: a mask that agrees less (IoU) with what should be seen of its object is replaced,
-        astray: unless it agrees even less than this: then it is of something else, or the map is
-            off there,
+        astray: unless it agrees even less than this: then it is of something else and removed, if
+            its track is not the object's; or the map is off there,
         trust: if the object's other masks agree so often,
         add_trust: as they must less often for it to be added.
         max_depth: farther depth is not used, metres.
@@ -119,11 +101,11 @@ class Reconcile:
     name: str = "reconcile"
     reads: tuple[str, ...] = ("instances", "objects", "sightings")
     writes: tuple[str, ...] = ("instances", "reconciled")
-    _worlds: dict[str, _World] = field(default_factory=dict, repr=False, compare=False)
+    _worlds: dict[str, WorldSeen] = field(default_factory=dict, repr=False, compare=False)
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
-        return {"version": 12, "config": asdict(self.config)}
+        return {"version": 13, "config": asdict(self.config)}
 
     def open(self, clip: Clip, tables: SessionTables) -> ReconcileJob:
         """Start on a clip; the world is read once per session and shared by its clips."""
@@ -131,67 +113,11 @@ class Reconcile:
         if key not in self._worlds:
             self._worlds.clear()
             objects, sightings = (tables.of_session(t) for t in ("objects", "sightings"))
-            self._worlds[key] = _World.of(objects, sightings, self.config.remove)
+            self._worlds[key] = WorldSeen.of(objects, sightings, self.config.remove)
         raw: dict[int, list[Row]] = {}
         for row in tables.of_clip("instances", clip).to_pylist():
             raw.setdefault(row["frame_id"], []).append(row)
         return ReconcileJob(clip, self.config, self._worlds[key], raw)
-
-
-@dataclass(frozen=True, eq=False)
-class _World:
-    """Objects by track, and what each frame shows of them.
-
-    Attributes:
-        objects: rows by the track that stands for them.
-        tracks: the same tracks, in the order of ``owners``.
-        owners: whose cell is whose.
-        pose: settled pose by frame.
-        track: per frame and instance the track that stands for its object; -1 = none.
-    """
-
-    objects: Mapping[int, Row]
-    tracks: Sequence[int]
-    owners: Any
-    pose: Mapping[int, Float]
-    track: Mapping[tuple[int, int], int]
-
-    @classmethod
-    def of(cls, objects: pa.Table, sightings: pa.Table, least: float) -> _World:
-        """Of objects; what is believed in less than ``least`` has no cells of its own."""
-        from scenekeeper.world.expected import Owners
-
-        rows = {o["track"]: o for o in objects.to_pylist()}
-        tracks = [t for t in sorted(rows) if rows[t]["score"] >= least or _is_structure(rows[t])]
-        cells = [np.array(rows[t]["cells"], np.int64) for t in tracks]
-        pose, track = {}, {}
-        for s in sightings.to_pylist():
-            if s["pose"] is not None:
-                pose[s["frame_id"]] = geometry.pose_matrix(s["pose"])
-            else:
-                track[s["frame_id"], s["instance"]] = s["track"]
-        return cls(rows, tracks, Owners.of(cells, CELL), pose, track)
-
-
-@dataclass(frozen=True, eq=False)
-class Looked:
-    """One frame before anything is decided.
-
-    Attributes:
-        frame_id: its number.
-        t_ns: capture time.
-        camera: what took it.
-        views: what should be seen of each object, by track.
-        track: by instance, the track that stands for its object; -1 = none.
-        fit: by instance, IoU of its mask with what should be seen of its object; NaN = not known.
-    """
-
-    frame_id: int
-    t_ns: int
-    camera: Camera
-    views: Mapping[int, View]
-    track: Mapping[int, int]
-    fit: Mapping[int, float]
 
 
 @dataclass
@@ -204,9 +130,12 @@ class ReconcileJob:
 
     clip: Clip
     config: ReconcileConfig
-    world: _World
+    world: WorldSeen
     raw: Mapping[int, list[Row]]
     looked: list[Looked] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._home = homes(self.world, (r for rows in self.raw.values() for r in rows))
 
     def encode(self, frame: Frame) -> Looked:
         """What one frame should show, and how well its labels fit that."""
@@ -221,13 +150,13 @@ class ReconcileJob:
 
     def finish(self) -> Mapping[str, pa.Table]:
         """The clip's labels and decisions."""
-        trust = self._trust()
+        trust = Trust.after(self.world, self.looked, self.config.redraw)
         kept: list[Row] = []
         told: list[Row] = []
         for frame in self.looked:
             rows, decisions = self._judged(frame, trust)
             for track, view in self._missed(frame, rows, trust):
-                added = self._added(frame, track, view, trust[track])
+                added = self._added(frame, track, view, trust.added(track))
                 rows.append(added)
                 why = "it should be seen and was not proposed"
                 decisions.append(_decision(added, None, "added", why))
@@ -239,21 +168,6 @@ class ReconcileJob:
             "instances": pa.Table.from_pylist(kept, INSTANCES),
             "reconciled": pa.Table.from_pylist(told, RECONCILED),
         }
-
-    def _trust(self) -> dict[int, float]:
-        """How probable it is that an object's expected outline is right, by track."""
-        good: dict[int, list[bool]] = {}
-        for frame in self.looked:
-            for number, fit in frame.fit.items():
-                track = self.world.track.get((frame.frame_id, number), -1)
-                if track != frame.track[number]:
-                    fit = 0.0
-                if np.isfinite(fit):
-                    good.setdefault(track, []).append(fit >= self.config.redraw)
-        out = dict.fromkeys(self.world.objects, _GOOD / (_GOOD + _BAD))
-        for track, fits in good.items():
-            out[track] = (sum(fits) + _GOOD) / (len(fits) + _GOOD + _BAD)
-        return out
 
     def _views(self, frame: Frame) -> dict[int, View]:
         """What should be seen of each object, by track; nothing without depth or pose."""
@@ -274,7 +188,7 @@ class ReconcileJob:
         )
         return {self.world.tracks[n]: View(*found) for n, found in seen.items()}
 
-    def _judged(self, frame: Looked, trust: Mapping[int, float]) -> tuple[list[Row], list[Row]]:
+    def _judged(self, frame: Looked, trust: Trust) -> tuple[list[Row], list[Row]]:
         """Instances that stay, renamed and redrawn where the world knows better; and why."""
         kept: list[Row] = []
         told: list[Row] = []
@@ -288,17 +202,25 @@ class ReconcileJob:
                 kept.append(dict(row))
                 told.append(_decision(row, number, "kept", "it has no place in the world"))
                 continue
+            home = self._home.get(row["track"])
+            beside = any(other["track"] == track for other in kept)
             reason = self._against(row, thing, track, kept)
+            if beside and not reason and home not in (None, track):
+                track, thing = home, self.world.objects[home]
+                beside = any(other["track"] == track for other in kept)
+                reason = self._against(row, thing, track, kept)
+            if not reason and home != track and self._is_elsewhere(thing, fit[number], trust):
+                reason = "the object shows elsewhere in the picture"
             if reason:
                 told.append(_decision(row, number, "removed", reason))
                 continue
-            if any(other["track"] == track for other in kept):
+            if beside:
                 own = row["track"] if row["track"] != track else -1
                 kept.append({**row, "track": own, "before": row["track"]})
                 why = "it lies beside another label of the object that the world takes it for"
                 told.append(_decision(kept[-1], number, "kept", why))
                 continue
-            view = frame.views.get(track) if trust[track] >= self.config.trust else None
+            view = frame.views.get(track) if trust.of[track] >= self.config.trust else None
             new, action, reason = self._agreed(row, thing, track, view, fit[number])
             kept.append(new)
             told.append(_decision(new, number, action, reason))
@@ -307,10 +229,13 @@ class ReconcileJob:
     def _whose(self, row: Row, views: Mapping[int, View]) -> tuple[int, float]:
         """Track that stands for an instance's object, and how well its mask fits that (IoU).
 
-        The map says whose it is, unless its outline is not that object's and is another's.
+        The map says whose it is, unless its outline is not that object's and is another's. Where
+        the map cannot tell, or knows nothing of the object but this, the model's track does.
         """
         track = self.world.track.get((row["frame_id"], row["instance"]), -1)
-        if row["mask"] is None or _is_structure(self.world.objects.get(track, _NOTHING)):
+        if self.world.objects.get(track, NOTHING)["frames"] < self.config.seen:
+            track = self._home.get(row["track"], track)
+        if row["mask"] is None or is_structure(self.world.objects.get(track, NOTHING)):
             return track, np.nan
         mask = masks.decode(row["mask"], (row["height"], row["width"]))
         fit = views[track].iou(mask) if track in views else np.nan
@@ -330,7 +255,7 @@ class ReconcileJob:
 
     def _against(self, row: Row, thing: Row, track: int, kept: Sequence[Row]) -> str | None:
         """Why an instance cannot stay, if so."""
-        if thing["score"] < self.config.remove and not _is_structure(thing):
+        if thing["score"] < self.config.remove and not is_structure(thing):
             return f"belief that there is such a thing is {thing['score']:.2f}"
         for other in kept:
             # Two tracks seen at once are not one thing, unless they lie on one another.
@@ -341,6 +266,12 @@ class ReconcileJob:
             if _overlap(row, other) > self.config.twice:
                 return "a label of a more certain object covers it"
         return None
+
+    def _is_elsewhere(self, thing: Row, fit: float, trust: Trust) -> bool:
+        """Whether an instance is none of an object that shows clearly, and not there."""
+        c = self.config
+        clear = trust.of[thing["track"]] >= c.trust and self._is_sure(thing)
+        return clear and fit < c.astray
 
     def _agreed(
         self, row: Row, thing: Row, track: int, view: View | None, fit: float
@@ -358,19 +289,19 @@ class ReconcileJob:
         if thing["phrase"] != row["phrase"] and thing["phrase"] != UNNAMED:
             action, reason = "renamed", f"the world says {thing['phrase']}"
             new["phrase"] = thing["phrase"]
-        if thing["p"] is not None and not _is_structure(thing):
+        if thing["p"] is not None and not is_structure(thing):
             new["p"] = thing["p"]
         return new, action, reason
 
-    def _missed(
-        self, frame: Looked, rows: Sequence[Row], trust: Mapping[int, float]
-    ) -> list[tuple[int, View]]:
+    def _missed(self, frame: Looked, rows: Sequence[Row], trust: Trust) -> list[tuple[int, View]]:
         """Objects that should be seen and are not labelled."""
         c, shown = self.config, {r["track"] for r in rows}
         missing = [
             t
             for t in frame.views
-            if t not in shown and trust[t] >= c.add_trust and self._is_sure(self.world.objects[t])
+            if t not in shown
+            and trust.of[t] >= c.add_trust
+            and self._is_sure(self.world.objects[t])
         ]
         if not missing:
             return []
@@ -389,7 +320,7 @@ class ReconcileJob:
     def _is_sure(self, thing: Row) -> bool:
         c = self.config
         sure: bool = thing["score"] >= c.add and thing["frames"] >= c.seen
-        return sure and not _is_structure(thing)
+        return sure and not is_structure(thing)
 
     def _share_in_view(self, frame: Looked, T: Float, track: int, mask: Mask) -> float:
         """How much of an object's box, as it would lie in the picture, is seen."""
@@ -427,16 +358,6 @@ class ReconcileJob:
             "flags": ["added", *(["truncated"] if cut else [])],
             "status": "auto",
         }
-
-
-_NOTHING: Row = {"kind": "thing", "phrase": UNNAMED}
-_GOOD, _BAD = 3.0, 1.0
-"""Expected outlines that were right and wrong before any was compared."""
-
-
-def _is_structure(thing: Row) -> bool:
-    """Whether things stand on it or hang from it; such is neither removed, redrawn nor added."""
-    return thing["kind"] in STRUCTURE or thing["phrase"] in KINDS
 
 
 def _drawn(view: View, size: tuple[int, int]) -> Row:

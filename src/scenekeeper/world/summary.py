@@ -21,6 +21,7 @@ from scenekeeper.world.gathering import Gathering, Tally
 from scenekeeper.world.names import HabitConfig, Said, habitual
 from scenekeeper.world.position import PositionConfig, box_estimate
 from scenekeeper.world.scene import CELL
+from scenekeeper.world.votes import Votes
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -65,6 +66,7 @@ def evidence(
     alive = [o for o in gathering.mapper.objects.tolist() if gathering.tallies[o].frames]
     names = _names([gathering.tallies[o] for o in alive])
     belief = existence(gathering.existence, gathering.belief)
+    lost = _lost(gathering.mapper.votes, set(alive) - set(owner.tolist()))
     out: list[Evidence] = []
     ids: list[int] = []
     taken: set[int] = set()
@@ -73,6 +75,8 @@ def evidence(
         first, last = np.searchsorted(owner, [o, o + 1])
         firm = _firm(votes[first:last], tally.frames)
         cells, weight = key[first:last][firm], votes[first:last][firm].astype(np.float64)
+        if not len(cells):  # others lie where it was seen; that it was is still to be judged
+            cells, weight = lost.get(o, _NOWHERE)
         if not len(cells):
             continue
         track = _track(tally, taken, n_tracks + len(out))
@@ -80,7 +84,8 @@ def evidence(
         known = told.get(track, Told())
         center, extent, R = _box(voxel_centers(cells, CELL), weight, up)
         towards = np.array(list(tally.towards.values()))
-        box = box_estimate(center, extent, R, towards, _noise(towards), POSITION)
+        cut = _cut(gathering, tally, center, extent, R)
+        box = box_estimate(center, extent, R, towards, _noise(towards), POSITION, cut=cut)
         colors = np.concatenate([np.zeros((0, 3), np.uint8), *tally.rgb])
         rgb = np.median(colors, 0) if len(colors) else np.full(3, 128)
         out.append(
@@ -108,6 +113,20 @@ def evidence(
     return out, np.array(ids, np.int64)
 
 
+def _cut(
+    gathering: Gathering, tally: Tally, center: Float, extent: Float, R: Float
+) -> NDArray[np.bool_]:
+    """Which faces ``bool [3, 2]`` of a box pictures end at: none that shows the object goes on."""
+    beyond = np.stack((-extent, extent), 1) / 2 + [-_BEYOND, _BEYOND]
+    points = center + (R.T[:, None] * beyond[..., None]).reshape(6, 3)
+    looked = gathering.looked_at([frame for _, frame, _ in tally.views], points)
+    return np.asarray(~looked.reshape(3, 2), np.bool_)
+
+
+_BEYOND = 1.5 * CELL
+"""How far beyond a face a picture must go on to tell that the object does not, metres."""
+
+
 def _spread(colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """At most :data:`_TONES` colours, evenly chosen in the order they were seen."""
     rows = np.linspace(0, len(colors) - 1, min(len(colors), _TONES)).round().astype(np.int64)
@@ -131,6 +150,22 @@ def surface(points: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         for k, row in zip(keys.tolist(), first.tolist(), strict=True):
             kept.setdefault(k, part[row])
     return np.array([kept[k] for k in sorted(kept)], np.float32).reshape(-1, 3)
+
+
+def _lost(votes: Votes, objects: set[int]) -> dict[int, tuple[Int, Float]]:
+    """Cells and votes of objects that have the most votes in no cell, as of pictures on walls."""
+    if not objects:
+        return {}
+    key, owner, n = votes.all_votes()
+    out = {}
+    for o in objects:
+        mine = owner == o
+        cells, row = np.unique(key[mine], return_inverse=True)
+        out[o] = cells, np.bincount(row, n[mine], len(cells)).astype(np.float64)
+    return out
+
+
+_NOWHERE = np.zeros(0, np.int64), np.zeros(0)
 
 
 def _firm(votes: NDArray[np.int32], frames: int) -> NDArray[np.bool_]:
