@@ -1,7 +1,8 @@
 """Names in single views and fused: ``python -m recipes.embedded.drives LABELS.sk TRUTH.sk``.
 
-The proposals of whole drives, under the names that their own view says and under those that all
-views of their track agree on; things of 16 x 16 pixels or more.
+The proposals of whole drives, as their own view names and scores them, and as ``scenekeeper label``
+wrote them down of the track that they show: under its three likeliest names, with the score that
+a label of it has. What shows no track speaks for itself. Things of 16 x 16 pixels or more.
 """
 
 from __future__ import annotations
@@ -9,26 +10,45 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from recipes.embedded.frames import CLASSES
 from recipes.embedded.score import MIN_SIDE, named_map
 from scenekeeper import open_dataset
 from scenekeeper.geometry import box_iou
-from scenekeeper.naming import NamingConfig, fuse, posterior
+from scenekeeper.naming import posterior
+from scenekeeper.segment.project import sighted
 from scenekeeper.store import Dataset
 
-Float = NDArray[np.float64]
 Row = dict[str, Any]
 
 BEST = 3
 """Names that a proposal votes for."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What is said of a proposal.
+
+    Attributes:
+        score: that there is a thing.
+        classes: likeliest first.
+        p: of each.
+    """
+
+    score: float
+    classes: list[int]
+    p: list[float]
+
+    def votes(self, frame: int, row: int) -> list[tuple[float, int, int, int]]:
+        """Rank, class, frame and row of each name."""
+        named = zip(self.classes, self.p, strict=True)
+        return [(self.score * float(np.sqrt(p)), c, frame, row) for c, p in named]
 
 
 def drives(labels: Dataset, truth: Dataset) -> dict[str, float]:
@@ -37,7 +57,7 @@ def drives(labels: Dataset, truth: Dataset) -> dict[str, float]:
     right: dict[str, list[bool]] = {"single": [], "fused": []}
     truths: list[dict[str, Any]] = []
     for session in labels.sessions():
-        found, fused = _proposals(labels, session)
+        found, tracked = _proposals(labels, session)
         for t_ns, things in sorted(_by_time(_things(truth, session)).items()):
             here = found.get(t_ns, [])
             boxes = np.array([p["box_xyxy"] for p in here]).reshape(-1, 4)
@@ -45,22 +65,32 @@ def drives(labels: Dataset, truth: Dataset) -> dict[str, float]:
             iou = box_iou(boxes, true) if here else np.zeros((0, len(things)))
             classes = np.array([CLASSES.index(g["phrase"]) for g in things])
             large = np.sqrt((true[:, 2:] - true[:, :2]).prod(1)) >= MIN_SIDE
-            for k, p in enumerate(here):
-                own = posterior(np.array(p["logits"]))
-                for kind, names in (("single", own), ("fused", fused.get(_key(p), own))):
-                    votes[kind] += [
-                        (float(p["score"] * np.sqrt(names[c])), int(c), len(truths), k)
-                        for c in np.argsort(-names)[:BEST]
-                    ]
+            said = [(alone(p), tracked.get(_key(p), alone(p))) for p in here]
+            for k, pair in enumerate(said):
+                for kind, one in zip(votes, pair, strict=True):
+                    votes[kind] += one.votes(len(truths), k)
             for g in np.flatnonzero(large):
                 if here and iou[:, g].max() >= 0.5:
-                    p = here[int(iou[:, g].argmax())]
-                    own = posterior(np.array(p["logits"]))
-                    right["single"].append(own.argmax() == classes[g])
-                    right["fused"].append(fused.get(_key(p), own).argmax() == classes[g])
+                    for kind, one in zip(right, said[int(iou[:, g].argmax())], strict=True):
+                        right[kind].append(one.classes[:1] == [classes[g]])
             truths.append({"class": classes, "large": large, "iou": iou})
     out = {f"{kind} mAP50": named_map(votes[kind], truths) for kind in votes}
     return out | {f"{kind} first name": float(np.mean(hits)) for kind, hits in right.items()}
+
+
+def alone(p: Row) -> Said:
+    """What a proposal's own view says of it."""
+    own = posterior(np.array(p["logits"]))
+    best = np.argsort(-own, kind="stable")[:BEST]
+    return Said(p["score"], best.tolist(), own[best].tolist())
+
+
+def of_track(p: Row, track: Row) -> Said:
+    """What is said of a proposal that shows a track; words that people taught are left out."""
+    known = [k for k, name in enumerate(track["names"]) if name in CLASSES]
+    classes = [CLASSES.index(track["names"][k]) for k in known]
+    score = sighted(track["score"], p["score"])
+    return Said(score, classes, [track["p_names"][k] for k in known])
 
 
 def _key(p: Row) -> tuple[int, int]:
@@ -69,23 +99,18 @@ def _key(p: Row) -> tuple[int, int]:
 
 def _proposals(
     labels: Dataset, session: str
-) -> tuple[dict[int, list[Row]], Mapping[tuple[int, int], Float]]:
-    """Proposals by time, and per proposal of a track the class posterior of all its views."""
+) -> tuple[dict[int, list[Row]], dict[tuple[int, int], Said]]:
+    """Proposals by time, and what the track says of each that shows one."""
     runs, clips = labels.current(session), range(labels.session(session).n_clips)
     parts = [labels.read_segment("proposals", runs["proposals"], session, c) for c in clips]
     rows = pa.concat_tables(parts).to_pylist()
     of = {_key(p): p for p in rows}
-    fused: dict[tuple[int, int], Float] = {}
-    for track in labels.read_segment("tracks", runs["tracks"], session).to_pylist():
-        keys = list(zip(track["frame_ids"], track["proposals"], strict=True))
-        if not keys:
-            continue
-        box = np.array([of[k]["box_xyxy"] for k in keys])
-        side = np.sqrt((box[:, 2:] - box[:, :2]).prod(1))
-        weight = np.array([of[k]["score"] for k in keys]) * np.clip(side / 40, 0.1, 1)
-        logits = np.array([of[k]["logits"] for k in keys])
-        fused |= dict.fromkeys(keys, fuse(logits, weight, NamingConfig().correlation))
-    return _by_time(rows), fused
+    tracked = {
+        key: of_track(of[key], track)
+        for track in labels.read_segment("tracks", runs["tracks"], session).to_pylist()
+        for key in zip(track["frame_ids"], track["proposals"], strict=True)
+    }
+    return _by_time(rows), tracked
 
 
 def _things(truth: Dataset, session: str) -> list[Row]:

@@ -517,6 +517,8 @@ TRACKS = pa.schema(
         ("embedding", pa.list_(pa.float32())),
         ("frame_ids", pa.list_(pa.int64())),
         ("proposals", pa.list_(pa.int32())),
+        ("names", pa.list_(pa.string())),
+        ("p_names", pa.list_(pa.float32())),
     ]
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,15 @@ TEMPLATE = (
 )
 
 
-def tokenizer() -> Any:
-    """Byte pairs of household words and JSON."""
+def tokenizer(texts: Sequence[str] = ()) -> Any:
+    """Byte pairs of household words and JSON, and of further texts if there are any."""
     from tokenizers import AddedToken
     from transformers import Qwen2Tokenizer
 
     answer = '[{"bbox_2d": [100, 200, 300, 400], "label": "red mug", "caption": "a mug"}]'
-    vocab, merges = byte_pairs([" ".join(WORDS)] * 50 + [answer] * 50, 600)
+    vocab, merges = byte_pairs(
+        [" ".join(WORDS)] * 50 + [answer] * 50 + [*texts] * 50, 2000 if texts else 600
+    )
     for piece in SPECIAL:
         vocab[piece] = len(vocab)
     words = Qwen2Tokenizer(

@@ -121,6 +121,28 @@ def test_a_piece_is_named_by_the_proposals_on_it_and_keeps_its_id() -> None:
     assert row["p"] > 0.9 and row["frame_ids"] == list(range(10))
 
 
+def test_a_track_says_what_else_it_may_be_called_and_how_probably() -> None:
+    tables = Tables([segment(0, 0.0, 0.3)])
+    tables.propose(0.0, 0.3, (4.0, 0.0), range(10))
+    [row] = united(tables)
+    assert row["names"] == ["mug", "bowl"] and row["names"][0] == row["phrase"]
+    assert row["p_names"][0] == pytest.approx(row["p"])
+    assert sum(row["p_names"]) == pytest.approx(1)
+
+
+def test_what_is_too_unsure_for_a_name_keeps_its_likeliest_names() -> None:
+    tables = Tables([segment(0, 0.0, 0.3)])
+    tables.propose(0.0, 0.3, (0.0, 0.5), range(10))
+    [row] = united(tables)
+    assert row["phrase"] == UNNAMED and row["names"] == ["bowl", "mug"]
+    assert row["p"] == pytest.approx(1 - row["p_names"][0])
+
+
+def test_a_piece_that_nothing_proposes_has_no_names() -> None:
+    [row] = united(Tables([segment(0, 0.0, 0.3)]))
+    assert row["names"] == [] and row["p_names"] == []
+
+
 def test_views_that_disagree_leave_it_an_object() -> None:
     tables = Tables([segment(0, 0.0, 0.3)])
     tables.propose(0.0, 0.3, (2.0, 0.0), range(5))

@@ -61,10 +61,11 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     truth, labels = open_dataset(folder / "truth.sk"), folder / "labels.sk"
     mislabel(truth, labels, PROFILES["usual"])
     world = folder / "world.sk"
-    shutil.copytree(labels, world)
-    worker = start(world)
-    began = time.monotonic()
-    told = finish(worker)
+    for dataset in (folder / "first.sk", world):  # the first pays for the compilation of kernels
+        shutil.copytree(labels, dataset)
+        worker = start(dataset)
+        began = time.monotonic()
+        told = finish(worker)
     assert told["failed"] == []
     return Undisturbed(labels, world, told["steps"], time.monotonic() - began)
 

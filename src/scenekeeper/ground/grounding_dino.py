@@ -16,6 +16,7 @@ from typing import Any
 
 from scenekeeper.ground import flops
 from scenekeeper.ground.candidates import CandidateConfig
+from scenekeeper.ground.deformable import lean_attention
 from scenekeeper.ground.prompting import Picture, Prompted, Seen, prompted, read_parts
 from scenekeeper.ground.spans import Marks, Prompt, prompts_within
 from scenekeeper.ground.tensors import corners, in_float32, prepare, probability, seen
@@ -45,6 +46,7 @@ class Network:
 
     def __init__(self, folder: Path, device: Device, min_score: float) -> None:
         self.processor, self.tokenizer, self.model = read_parts(folder, device)
+        lean_attention(self.model)
         self.device = device
         self.min_score = min_score
         self.lock = Lock()  # the shared backbone is part of the model while it looks

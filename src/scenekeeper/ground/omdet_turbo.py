@@ -14,6 +14,7 @@ from typing import Any
 
 from scenekeeper.ground import flops
 from scenekeeper.ground.candidates import CandidateConfig
+from scenekeeper.ground.deformable import lean_attention
 from scenekeeper.ground.prompting import Picture, Prompted, Seen, prompted, read_parts
 from scenekeeper.ground.tensors import Embedded, corners, prepare, probability, seen
 from scenekeeper.models.checkpoint import expect_type, find_checkpoint
@@ -44,6 +45,7 @@ class Network:
 
     def __init__(self, folder: Path, device: Device, min_score: float) -> None:
         self.processor, self.tokenizer, self.model = read_parts(folder, device)
+        lean_attention(self.model)
         self.device = device
         self.min_score = min_score
         self.named = Embedded(self.embed_names)

@@ -37,7 +37,9 @@ class AssociateConfig:
         spread: and standard deviations of both places.
         farthest: metres beyond which places are never one.
         scale: greatest difference of the logarithm of sizes.
-        alike: least cosine similarity of embeddings.
+        look: what looks weigh, as in :class:`~scenekeeper.segment.tracklets.LinkConfig`, in units
+            of the squared gate; less than there, for a thing looks less like itself after a while,
+        alike: and the cosine similarity that is as likely of one thing as of two.
         glide_s: seconds for which a moving thing is expected to keep its pace.
         anchor: stretches of so many detections take others in; what is short on both sides is
             mostly chance.
@@ -50,7 +52,8 @@ class AssociateConfig:
     spread: float = 3.0
     farthest: float = 0.6
     scale: float = 0.6
-    alike: float = -0.2
+    look: float = 1.33
+    alike: float = 0.45
     glide_s: float = 1.5
     anchor: int = 3
     rounds: int = 2
@@ -282,13 +285,14 @@ def _off(known: _Known, i: Int, j: Int, config: AssociateConfig) -> Float:
     far = np.linalg.norm(ahead - known.first[late][None], axis=-1).min(0)
     far = np.where(moves, far, np.linalg.norm(known.last[i] - known.last[j], axis=-1))
     gate = np.minimum(np.where(moves, gate + 0.3 * gap, gate), config.farthest)
-    similar = np.ones(len(i))
+    similar = np.full(len(i), config.alike)
     if known.look is not None:
         similar = (known.look[i] * known.look[j]).sum(1)
     can = np.abs(np.log(known.size[i] / known.size[j])) <= config.scale
-    can &= similar >= config.alike
+    can &= far < gate
     can &= ~moves | ((gap > 0) & (gap < config.glide_s))
-    return np.asarray(np.where(can, 0.8 * far / gate + 0.2 * (1 - similar), np.inf))
+    off = (far / gate) ** 2 + config.look * (config.alike - similar)
+    return np.asarray(np.where(can, off, np.inf))
 
 
 def _agree(known: _Known, a: Sequence[int], b: Sequence[int], config: AssociateConfig) -> bool:

@@ -82,7 +82,7 @@ def without_overlap(large: Tensor) -> Tensor:
     """
     import torch
 
-    if not len(large):
+    if len(large) < 2:  # none to share a pixel with
         return large > 0
     claim, owner = large.max(0)
     owner = torch.where(claim > 0, owner, -1)

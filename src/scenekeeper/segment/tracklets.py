@@ -69,7 +69,13 @@ class LinkConfig:
         gate: standard deviations beyond which it is another thing.
         wait_s: seconds for which a thing out of sight is waited for,
         wait_frames: or so many frames, if that is longer.
-        alike: least cosine similarity of embeddings.
+        look: what looks weigh: -2 times by how much the log-likelihood of two looks being of one
+            thing rises with their cosine similarity,
+        alike: and the similarity that is as likely of one thing as of two.
+
+    Looks and places are weighed as one: squared standard deviations are -2 log-likelihoods too.
+    ``look`` and ``alike`` are those of embeddings of neighbouring frames of twelve simulated homes,
+    seeds 9100 to 9111; on the real kitchen they are much the same.
     """
 
     jitter: float = 4.0
@@ -78,7 +84,8 @@ class LinkConfig:
     gate: float = 3.0
     wait_s: float = 0.5
     wait_frames: int = 3
-    alike: float = -0.2
+    look: float = 16.0
+    alike: float = 0.55
 
 
 @dataclass(eq=False)
@@ -213,9 +220,8 @@ def _cost(
     going: Sequence[_Open], expected: Float, depth: Float, seen: Seen, config: LinkConfig
 ) -> Float:
     """How badly each box fits each open stretch, ``float64 [M, N]``; ``FAR`` where it does not."""
-    cost = np.full((len(going), len(seen)), FAR)
-    if not cost.size:
-        return cost
+    if not len(going) or not len(seen):
+        return np.full((len(going), len(seen)), FAR)
     box = seen.box_xyxy
     size, wanted = box[:, 2:] - box[:, :2], expected[:, 2:] - expected[:, :2]
     spread = config.jitter + config.sway * sides(expected)
@@ -225,13 +231,14 @@ def _cost(
     squares = (off**2).sum(-1) / spread[:, None] ** 2 + (grown**2).sum(-1)
     squares += np.nan_to_num(deeper, nan=0.0) ** 2
     since = np.array([seen.t_ns - t.t_ns for t in going])[:, None] / 1e9
-    fits = squares < config.gate**2 * (1 + 2 * since)
-    cost[fits] = squares[fits]
+    gate = config.gate**2 * (1 + 2 * since)
+    fits = squares < gate
     if seen.embedding is not None and seen.embedding.shape[1] > 1:
         known = np.stack([t.embedding for t in going if t.embedding is not None])
         similar = known @ seen.embedding.T.astype(np.float64)
-        cost = np.where((similar < config.alike) | ~fits, FAR, cost + 2 * (1 - similar))
-    return cost
+        squares += config.look * (config.alike - similar)
+        fits &= squares < gate
+    return np.where(fits, squares, FAR)
 
 
 def _scale(size: Float, config: LinkConfig) -> Float:

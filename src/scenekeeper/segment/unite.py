@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from scenekeeper import geometry
 from scenekeeper.naming import NamingConfig, fuse, say, with_prototypes
-from scenekeeper.schema import PROPOSALS, TRACKS, UNNAMED, Camera
+from scenekeeper.schema import TRACKS, UNNAMED, Camera
 from scenekeeper.segment.associate import Seen, associate
+from scenekeeper.segment.found import Found
 from scenekeeper.segment.project import Lookup, build_lookup
 from scenekeeper.voxels import voxel_centers
 
@@ -26,6 +27,9 @@ Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 STRUCTURE = ("support", "wall")
+
+LIKELY = 3
+"""Names kept of a thing, whichever of them is said."""
 
 
 class SessionTables(Protocol):
@@ -105,7 +109,7 @@ class Unite:
         """What the output depends on."""
         taught = {word: list(v) for word, v in sorted(self.prototypes.items())}
         return {
-            "version": 5,
+            "version": 6,
             "classes": list(self.classes),
             "prototypes": taught,
             "config": asdict(self.config),
@@ -115,7 +119,7 @@ class Unite:
     def reduce(self, tables: SessionTables, run: str) -> Mapping[str, pa.Table]:
         """The session's tracks; segments keep their ids, others count on from there."""
         segments = tables.of_session("segments").to_pylist()
-        found = _Found.of(tables.each_clip("proposals"), len(self.classes))
+        found = Found.of(tables.each_clip("proposals"), len(self.classes))
         if not segments and not len(found):
             return {"tracks": TRACKS.empty_table()}
         where = _on_segments(segments, found, self.config)
@@ -143,7 +147,7 @@ class Unite:
             rows.append(self._row(tables.session, segment, found, members, None))
         return {"tracks": pa.Table.from_pylist(rows, TRACKS)}
 
-    def _followed(self, tables: SessionTables, found: _Found) -> list[Int]:
+    def _followed(self, tables: SessionTables, found: Found) -> list[Int]:
         """Proposals by thing, of things that are seen often and well enough."""
         by_frame: dict[int, list[int]] = {}
         for row, frame in enumerate(found.frame_id.tolist()):
@@ -159,14 +163,14 @@ class Unite:
         kept = (np.array(m, np.int64) for _, m in sorted(members.items()))
         return [m for m in kept if self._is_there(found, m)]
 
-    def _is_there(self, found: _Found, members: Int) -> bool:
+    def _is_there(self, found: Found, members: Int) -> bool:
         c, score = self.config, found.score[members]
         if len(members) < c.min_frames:
             return bool(score.max() >= c.at_once)
         good = score >= c.min_score
         return bool(good.any() and good.mean() >= c.confirmed)
 
-    def _seen(self, row: Mapping[str, Any], found: _Found, rows: Int) -> Seen:
+    def _seen(self, row: Mapping[str, Any], found: Found, rows: Int) -> Seen:
         pose = None if row["pose"] is None else geometry.pose_matrix(row["pose"])
         return Seen(
             row["t_ns"],
@@ -182,12 +186,14 @@ class Unite:
         self,
         session: str,
         segment: Mapping[str, Any],
-        found: _Found,
+        found: Found,
         votes: Int,
         origin: int | None,
     ) -> dict[str, Any]:
         """One track: where it is, what it is called, and which proposals showed it."""
-        phrase, p, mean = self._name(found, votes)
+        names, sure, mean = self._names(found, votes)
+        phrase, p = say(sure, names, self.naming.min_p) if len(votes) else (UNNAMED, 0.0)
+        likely = np.argsort(-sure, kind="stable")[:LIKELY]
         structure = segment["kind"] in STRUCTURE
         if structure and p < 0.8:
             phrase = UNNAMED  # a level surface is a table only when looks say so clearly
@@ -201,11 +207,14 @@ class Unite:
             "embedding": mean,
             "frame_ids": found.frame_id[votes].tolist(),
             "proposals": found.proposal[votes].tolist(),
+            "names": [names[k] for k in likely],
+            "p_names": sure[likely].tolist(),
         }
 
-    def _name(self, found: _Found, votes: Int) -> tuple[str, float, list[float]]:
+    def _names(self, found: Found, votes: Int) -> tuple[Sequence[str], Float, list[float]]:
+        """What a thing may be called, how probably, and its mean embedding."""
         if not len(votes):
-            return UNNAMED, 0.0, []
+            return (), np.zeros(0), []
         side = np.sqrt(_areas(found.box[votes]))
         weight = found.score[votes] * np.clip(side / 40, 0.1, 1)
         p = fuse(found.logits[votes], weight, self.naming.correlation)
@@ -217,62 +226,10 @@ class Unite:
             logits, names = with_prototypes(np.log(p), mean, self.classes, taught, self.scale)
             p = np.exp(logits - logits.max())
             p = p / p.sum()
-        phrase, sure = say(p, names, self.naming.min_p)
-        return phrase, sure, mean.tolist()
+        return names, p, mean.tolist()
 
 
-@dataclass(frozen=True, eq=False)
-class _Found:
-    """All proposals of a session as columns."""
-
-    frame_id: Int
-    proposal: Int
-    box: NDArray[np.float32]
-    size: Int
-    score: NDArray[np.float32]
-    depth: NDArray[np.float32]
-    keys: list[Int]
-    embedding: NDArray[np.float32]
-    logits: NDArray[np.float32]
-
-    def __len__(self) -> int:
-        return len(self.score)
-
-    @classmethod
-    def of(cls, clips: Iterator[pa.Table], n_classes: int) -> _Found:
-        parts = [_light(c) for c in (PROPOSALS.empty_table(), *clips)]
-        table = pa.concat_tables(parts)
-        n = len(table)
-
-        def numbers(name: str, dtype: Any) -> Any:
-            return table[name].to_numpy(zero_copy_only=False).astype(dtype)
-
-        def lists(name: str) -> list[Any]:
-            return [np.asarray(v, np.int64) for v in table[name].to_pylist()]
-
-        flat = {
-            name: np.array(table[name].combine_chunks().flatten(), np.float32)
-            for name in ("box_xyxy", "embedding", "logits")
-        }
-        return cls(
-            numbers("frame_id", np.int64),
-            numbers("proposal", np.int64),
-            flat["box_xyxy"].reshape(n, 4),
-            np.stack((numbers("height", np.int64), numbers("width", np.int64)), 1),
-            numbers("score", np.float32),
-            numbers("depth", np.float32),
-            lists("keys"),
-            flat["embedding"].reshape(n, -1) if n else np.zeros((0, 1), np.float32),
-            flat["logits"].reshape(n, n_classes),
-        )
-
-
-def _light(clip: pa.Table) -> pa.Table:
-    """The columns that tracks are made from; masks stay on disk."""
-    return clip.drop_columns(["mask", "session", "t_ns"])
-
-
-def _on_segments(segments: Sequence[Mapping[str, Any]], found: _Found, config: UniteConfig) -> Int:
+def _on_segments(segments: Sequence[Mapping[str, Any]], found: Found, config: UniteConfig) -> Int:
     """``int64 [N]`` the segment that most of a proposal lies on; -1 = none."""
     lookup = _lookup(segments)
     out = np.full(len(found), -1, np.int64)
@@ -297,7 +254,7 @@ def _lookup(segments: Sequence[Mapping[str, Any]]) -> Lookup:
 
 
 def _segment_of(
-    segments: Sequence[Mapping[str, Any]], found: _Found, where: Int, members: Int
+    segments: Sequence[Mapping[str, Any]], found: Found, where: Int, members: Int
 ) -> int | None:
     """The segment that a followed thing is, if it is one: most of its proposals lie on it and are
     about all of it."""
@@ -311,7 +268,7 @@ def _segment_of(
 
 
 def _owners(
-    found: _Found, mine: Sequence[Int], structure: bool, config: UniteConfig
+    found: Found, mine: Sequence[Int], structure: bool, config: UniteConfig
 ) -> tuple[list[Int], list[Int]]:
     """Of what is followed on a segment, what is the segment, and what is a thing of its own.
 
@@ -338,7 +295,7 @@ def _owners(
     return owners, others
 
 
-def _several(found: _Found, sure: Sequence[Int], config: UniteConfig) -> bool:
+def _several(found: Found, sure: Sequence[Int], config: UniteConfig) -> bool:
     """Whether any two of several things lie side by side in view."""
     return any(
         _apart(found, a, b, _side_by_side) >= config.parted
@@ -347,7 +304,7 @@ def _several(found: _Found, sure: Sequence[Int], config: UniteConfig) -> bool:
     )
 
 
-def _apart(found: _Found, a: Int, b: Int, test: Callable[[NDArray[np.float32]], bool]) -> float:
+def _apart(found: Found, a: Int, b: Int, test: Callable[[NDArray[np.float32]], bool]) -> float:
     """Share of the frames that show two things in which a test of their boxes holds."""
     both, at_a, at_b = np.intersect1d(found.frame_id[a], found.frame_id[b], return_indices=True)
     if len(both) < 2:
@@ -356,7 +313,7 @@ def _apart(found: _Found, a: Int, b: Int, test: Callable[[NDArray[np.float32]], 
     return float(np.mean([test(found.box[[i, j]]) for i, j in pairs]))
 
 
-def _unlike(found: _Found, a: Int, b: Int, config: UniteConfig) -> bool:
+def _unlike(found: Found, a: Int, b: Int, config: UniteConfig) -> bool:
     one, other = (found.embedding[m].mean(0) for m in (a, b))
     return float(one @ other) < config.alike * float(np.linalg.norm(one) * np.linalg.norm(other))
 
@@ -379,7 +336,7 @@ def _side_by_side(boxes: NDArray[np.float32]) -> bool:
     return bool(min(a, b) > 0.2 * max(a, b) and iou < 0.2)
 
 
-def _about_all_of(segment: Mapping[str, Any], found: _Found, rows: Int) -> NDArray[np.bool_]:
+def _about_all_of(segment: Mapping[str, Any], found: Found, rows: Int) -> NDArray[np.bool_]:
     """Which proposals speak of the whole segment, not of a part of it or of what lies on it.
 
     Their longer side must be comparable to what the segment's box would measure in the picture.
@@ -397,7 +354,7 @@ def _about_all_of(segment: Mapping[str, Any], found: _Found, rows: Int) -> NDArr
     return np.asarray(enough | (cut & (metric >= 0.6 * low * extent[1])), np.bool_)
 
 
-def _score(segment: Mapping[str, Any], found: _Found, votes: Int) -> float:
+def _score(segment: Mapping[str, Any], found: Found, votes: Int) -> float:
     """Probability that there is such a thing: the map's word and the best of the proposals'."""
     if not len(votes):
         return 0.5 * float(segment["score"])
@@ -408,7 +365,7 @@ def _score(segment: Mapping[str, Any], found: _Found, votes: Int) -> float:
 def _as_segment(
     session: str,
     track: int,
-    found: _Found,
+    found: Found,
     members: Int,
     segments: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
