@@ -15,7 +15,7 @@ from scenekeeper.ground import Detect, Propose
 from scenekeeper.ground.weights import load
 from scenekeeper.models import open_model, pick_device
 from scenekeeper.models.base import Words
-from scenekeeper.models.known import check_purpose, names_of
+from scenekeeper.models.known import check_purpose, licence_of, names_of
 from scenekeeper.models.plan import Plan, plan
 from scenekeeper.naming import NamingConfig
 from scenekeeper.quality import Quality
@@ -166,12 +166,16 @@ def model_labeler(
     Raises:
         ModelError: a model is not there, not allowed, or has nothing to do.
     """
-    where = pick_device(device)
-    opened = [open_model(name, where) for name in names_of(models)]
+    names, where = names_of(models), pick_device(device)
+    for name in names:
+        check_purpose(name, licence_of(name), purpose)  # before anything is fetched
+    opened = [open_model(name, where) for name in names]
     if not any("tracks" in model.card.provides for model in opened):
         after = max((k for k, m in enumerate(opened) if "boxes" in m.card.provides), default=-1)
         opened.insert(after + 1, open_model("boxes", where))
-    notes = tuple(note for m in opened if (note := check_purpose(m.card, purpose)))
+    cards = [model.card for model in opened]
+    noted = (check_purpose(card.name, card.licence, purpose) for card in cards)
+    notes = tuple(note for note in noted if note)
     words = vocabulary if vocabulary is not None else usual_words()
     return ModelLabeler(plan(opened), words, notes)
 

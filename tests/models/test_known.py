@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from scenekeeper.errors import ModelError
-from scenekeeper.models import Card, families
+from scenekeeper.labelers import model_labeler
+from scenekeeper.models import families
 from scenekeeper.models.known import (
     check_purpose,
     known_models,
@@ -15,10 +16,6 @@ from scenekeeper.models.known import (
     presets,
 )
 from scenekeeper.models.source import Source
-
-
-def card(licence_id: str) -> Card:
-    return Card("sam3:somewhere", "1", licence_id, frozenset({"boxes"}))
 
 
 def test_every_known_model_is_of_a_family_and_under_terms_that_are_known() -> None:
@@ -46,23 +43,28 @@ def test_a_licence_is_known_by_checkpoint_owner_or_family(name: str, wanted: str
 
 def test_a_purpose_that_terms_forbid_is_refused() -> None:
     with pytest.raises(ModelError, match="forbids weapons use"):
-        check_purpose(card("LicenseRef-SAM"), "weapons")
+        check_purpose("sam3:somewhere", "LicenseRef-SAM", "weapons")
     with pytest.raises(ModelError, match="forbids commercial use"):
-        check_purpose(card("LicenseRef-Qwen-Research"), "commercial")
-    assert check_purpose(card("LicenseRef-SAM"), "commercial") is None
+        check_purpose("sam3:somewhere", "LicenseRef-Qwen-Research", "commercial")
+    assert check_purpose("sam3:somewhere", "LicenseRef-SAM", "commercial") is None
 
 
 def test_terms_that_are_not_known_are_noted_not_refused() -> None:
-    assert "not known" in str(check_purpose(card(""), "commercial"))
-    assert check_purpose(card(""), None) is None
+    assert "not known" in str(check_purpose("sam3:somewhere", "", "commercial"))
+    assert check_purpose("sam3:somewhere", "", None) is None
 
 
 def test_there_is_no_other_purpose() -> None:
     with pytest.raises(ModelError, match="no purpose 'fun'"):
-        check_purpose(card("MIT"), "fun")
+        check_purpose("sam3:somewhere", "MIT", "fun")
 
 
 def test_presets_and_names_may_be_mixed() -> None:
     fast = list(presets()["fast"][0])
     assert names_of("fast") == names_of(["fast"]) == fast
     assert names_of(["owlv2:./x, boxes", "fast"]) == ["owlv2:./x", "boxes", *fast]
+
+
+def test_a_forbidden_model_is_refused_before_it_is_fetched() -> None:
+    with pytest.raises(ModelError, match="forbids commercial use"):
+        model_labeler("local:Qwen/Qwen2.5-VL-3B-Instruct", purpose="commercial")

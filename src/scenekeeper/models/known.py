@@ -10,7 +10,6 @@ from importlib.resources import files
 from typing import Any, Literal, get_args
 
 from scenekeeper.errors import ModelError
-from scenekeeper.models.base import Card
 from scenekeeper.models.source import Source, parse_names
 
 Purpose = Literal["research", "commercial", "military", "weapons"]
@@ -93,8 +92,13 @@ def names_of(models: str | Sequence[str]) -> list[str]:
     return [model for name in names for model in (sets[name][0] if name in sets else (name,))]
 
 
-def check_purpose(card: Card, purpose: str | None) -> str | None:
+def check_purpose(name: str, terms: str, purpose: str | None) -> str | None:
     """A note about a model's terms for a purpose; ``None`` = nothing to note.
+
+    Args:
+        name: of the model.
+        terms: id of its licence; empty = not known.
+        purpose: what the labels are for; ``None`` = not said.
 
     Raises:
         ModelError: the terms forbid the purpose, or there is no such purpose.
@@ -105,12 +109,12 @@ def check_purpose(card: Card, purpose: str | None) -> str | None:
         raise ModelError(
             f"there is no purpose {purpose!r}", remedy=f"Use {', '.join(get_args(Purpose))}."
         )
-    terms = licence(card.licence)
-    if terms is None:
-        return f"{card.name}: its licence is not known here; see that it allows {purpose} use"
-    if purpose in terms.forbids:
+    known = licence(terms)
+    if known is None:
+        return f"{name}: its licence is not known here; see that it allows {purpose} use"
+    if purpose in known.forbids:
         raise ModelError(
-            f"{card.name} has the licence {terms.name} ({terms.about}); it forbids {purpose} use",
+            f"{name} has the licence {known.name} ({known.about}); it forbids {purpose} use",
             remedy="Choose another model; `scenekeeper doctor` lists them with their terms.",
         )
     return None
