@@ -135,6 +135,21 @@ def test_a_creation_that_was_interrupted_is_taken_up(dataset: Dataset) -> None:
 # --- sessions -------------------------------------------------------------------------------------
 
 
+def test_a_process_that_comes_while_a_dataset_is_made_finds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refresh, others = Dataset.refresh_views, list[Dataset]()
+
+    def refresh_while_another_comes(dataset: Dataset) -> None:
+        refresh(dataset)
+        monkeypatch.setattr(Dataset, "refresh_views", refresh)
+        others.append(Dataset.create(dataset.path))
+
+    monkeypatch.setattr(Dataset, "refresh_views", refresh_while_another_comes)
+    made = Dataset.create(tmp_path / "new.sk")
+    assert [other.path for other in others] == [made.path]
+
+
 def test_a_session_is_read_as_it_was_written(dataset: Dataset) -> None:
     found, expected = dataset.session("kitchen"), info()
     assert found.to_json() == expected.to_json()

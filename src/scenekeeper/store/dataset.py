@@ -92,9 +92,10 @@ class Dataset:
         import tomli_w
 
         dataset = cls(path)
-        dataset.refresh_views()
         facts = {"schema_version": schema.SCHEMA_VERSION, "written_by": "scenekeeper"}
+        # First of all, so that another process that comes meanwhile sees what this will be.
         _write_text(path / "dataset.toml", tomli_w.dumps(facts))
+        dataset.refresh_views()
         return dataset
 
     # --- sessions ---------------------------------------------------------------------------------
