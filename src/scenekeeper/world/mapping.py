@@ -224,7 +224,7 @@ class Mapper:
             score = score + c.same_track * self._tracked(track, det, obj)
         good = score >= c.accept
         objects = _one_to_one(len(lifted), det[good], obj[good], score[good])
-        self._note_doubles(det, obj, (cover > c.double) & (share >= c.overlap), objects)
+        self._note_doubles(det, obj, (cover > c.double) & (share >= c.overlap / 2), objects)
         self._born(objects, cells, det, obj, share)
         born = len(self.votes.alias) - len(self._structure)
         if born:
