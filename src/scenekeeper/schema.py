@@ -269,6 +269,12 @@ class Labels:
         )
 
     @classmethod
+    def empty(cls, frame: Frame) -> Labels:
+        """Labels of a frame that shows nothing; of the size of its picture."""
+        size = (frame.rgb.shape[0], frame.rgb.shape[1])
+        return cls(frame.frame_id, frame.t_ns, size, np.zeros((0, 4), np.float32))
+
+    @classmethod
     def from_masks(cls, frame: Frame, dense: Iterable[NDArray[np.bool_]], **columns: Any) -> Labels:
         """Labels from dense ``bool [H, W]`` masks; boxes are the masks' own."""
         size = (frame.camera.height, frame.camera.width)

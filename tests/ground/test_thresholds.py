@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenekeeper.ground.thresholds import ThresholdConfig, above, thresholds
+from scenekeeper.ground.thresholds import ThresholdConfig, reached, thresholds
 from scenekeeper.schema import Labels
 
 CONFIG = ThresholdConfig(start=0.35, floor=0.15, enough=3)
@@ -57,14 +57,14 @@ def test_phrases_do_not_touch_each_other() -> None:
 def test_a_name_outside_the_vocabulary_has_no_threshold_and_is_kept() -> None:
     labels = seen(("mug", 0.2), ("spoon", 0.01), ("mug", 0.3))
     assert thresholds([labels], ["mug"], CONFIG).keys() == {"mug"}
-    kept = above(labels, {"mug": 0.25})
+    kept = labels[reached(labels, {"mug": 0.25})]
     assert kept.phrase == ("spoon", "mug")
 
 
 def test_a_score_that_equals_its_threshold_is_kept() -> None:
     frames = clip("mug", 0.31, 0.29, 0.23)
     limits = thresholds(frames, ["mug"], CONFIG)
-    assert [len(above(labels, limits)) for labels in frames] == [1, 1, 1]
+    assert [int(reached(labels, limits).sum()) for labels in frames] == [1, 1, 1]
 
 
 SCORES = st.lists(st.floats(0, 1, width=32), max_size=12)
@@ -89,14 +89,14 @@ def test_another_find_never_lowers_a_threshold(scores: list[float], more: float)
 def test_the_threshold_is_the_highest_that_finds_it_often_enough(scores: list[float]) -> None:
     frames = clip("mug", *scores)
     limits = thresholds(frames, ["mug"], CONFIG)
-    reached = sum(len(above(labels, limits)) for labels in frames)
+    found = sum(int(reached(labels, limits).sum()) for labels in frames)
     high = {"mug": CONFIG.start}
-    if sum(len(above(labels, high)) for labels in frames) >= CONFIG.enough:
+    if sum(int(reached(labels, high).sum()) for labels in frames) >= CONFIG.enough:
         assert limits == high
     elif limits["mug"] > CONFIG.floor:
-        assert reached >= CONFIG.enough
+        assert found >= CONFIG.enough
         higher = {"mug": float(np.nextafter(np.float32(limits["mug"]), np.float32(1)))}
-        assert sum(len(above(labels, higher)) for labels in frames) < CONFIG.enough
+        assert sum(int(reached(labels, higher).sum()) for labels in frames) < CONFIG.enough
 
 
 @pytest.mark.parametrize("bad", [{"floor": 0.4}, {"start": 1.1}, {"floor": -0.1}, {"enough": 0}])

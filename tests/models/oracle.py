@@ -39,8 +39,7 @@ class Truth:
         """Labels under the frame's own number."""
         known = self.frames.get(frame.t_ns)
         if known is None:
-            size = (frame.camera.height, frame.camera.width)
-            return Labels(frame.frame_id, frame.t_ns, size, np.zeros((0, 4), np.float32))
+            return Labels.empty(frame)
         return replace(known, frame_id=frame.frame_id)
 
 

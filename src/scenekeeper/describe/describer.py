@@ -112,7 +112,7 @@ class Describer:
             elif vocabulary:
                 out.append(read_boxes(frame, next(replies), vocabulary, self.sight))
             else:
-                out.append(_nothing(frame))
+                out.append(Labels.empty(frame))
         return out
 
     def _ask(self, frame: Frame, known: Labels | None, vocabulary: Words) -> Ask:
@@ -130,11 +130,6 @@ class Describer:
         """Of the largest instances, in order; mark k + 1 is row k of these."""
         area = (labels.box_xyxy[:, 2:] - labels.box_xyxy[:, :2]).prod(1)
         return sorted(np.argsort(-area, kind="stable")[: self.bounds.objects].tolist())
-
-
-def _nothing(frame: Frame) -> Labels:
-    size = (frame.camera.height, frame.camera.width)
-    return Labels(frame.frame_id, frame.t_ns, size, np.zeros((0, 4), np.float32))
 
 
 def _described(frame: Frame, labels: Labels, rows: list[int], reply: Reply) -> Labels:

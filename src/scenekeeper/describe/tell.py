@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import numpy as np
 import pyarrow as pa
 
 from scenekeeper.models import FrameModel
@@ -99,7 +98,7 @@ class TellJob:
         if not frames:
             return
         model = self._model(main)
-        shown = [self.known.get(f.frame_id) or _nothing(f) for f in frames]
+        shown = [self.known.get(f.frame_id) or Labels.empty(f) for f in frames]
         for labels in look([model], frames, self.stage.vocabulary, shown):
             yield model.card.name, labels
 
@@ -115,8 +114,3 @@ class TellJob:
         """The clip's statements."""
         told = sorted(self.told, key=lambda item: item[1].frame_id)
         return {"statements": statements_table(self.clip.session, told)}
-
-
-def _nothing(frame: Frame) -> Labels:
-    size = (frame.camera.height, frame.camera.width)
-    return Labels(frame.frame_id, frame.t_ns, size, np.zeros((0, 4), np.float32))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from scenekeeper.ground.thresholds import ThresholdConfig, thresholds
+from scenekeeper.ground.thresholds import ThresholdConfig, reached, thresholds
 from scenekeeper.models import FrameModel
 from scenekeeper.models.base import Words
 from scenekeeper.models.looking import batch_of, look
@@ -78,11 +78,5 @@ class DetectJob:
     def finish(self) -> Mapping[str, pa.Table]:
         """The clip's detections; a phrase that is hardly found in it needs a lower score."""
         limits = thresholds(self.found, self.vocabulary, self.thresholds)
-        rows = [(labels, strong_enough(labels, limits)) for labels in self.found]
+        rows = [(labels, reached(labels, limits).tolist()) for labels in self.found]
         return {"detections": detections_table(self.clip.session, rows)}
-
-
-def strong_enough(labels: Labels, limits: Mapping[str, float]) -> list[bool]:
-    """Per instance, whether it reaches its phrase's threshold."""
-    pairs = zip(labels.phrase, labels.score.tolist(), strict=True)
-    return [score >= limits.get(phrase, 0.0) for phrase, score in pairs]

@@ -33,7 +33,6 @@ import simplejpeg
 
 from scenekeeper.errors import ModelError
 from scenekeeper.ground.candidates import CandidateConfig, Prompts, candidates
-from scenekeeper.ground.prompting import nothing
 from scenekeeper.models.base import Card, Words
 from scenekeeper.models.device import Device
 from scenekeeper.models.source import Source
@@ -122,7 +121,7 @@ class HttpGrounder:
         """Boxes of each frame; frames are asked about side by side."""
         prompts = Prompts.of_words(vocabulary)
         if not prompts.texts or not frames:
-            return [nothing(frame) for frame in frames]
+            return [Labels.empty(frame) for frame in frames]
         with ThreadPoolExecutor(min(BATCH, len(frames))) as pool:
             return list(pool.map(lambda frame: self._look(frame, prompts), frames))
 

@@ -140,7 +140,7 @@ def detect(
     """
     prompts = Prompts.of_words(vocabulary)
     if not prompts.texts:
-        return [nothing(frame) for frame in frames]
+        return [Labels.empty(frame) for frame in frames]
     labels: dict[int, Labels] = {}
     for rows in by_size(frames):
         seen = in_batches(
@@ -152,12 +152,6 @@ def detect(
                 frames[i], s.box_xyxy, scores, prompts.phrases, config, s.signals
             )
     return [labels[i] for i in range(len(frames))]
-
-
-def nothing(frame: Frame) -> Labels:
-    """Labels of a frame in which nothing was found."""
-    size = (frame.camera.height, frame.camera.width)
-    return Labels(frame.frame_id, frame.t_ns, size, np.zeros((0, 4), np.float32))
 
 
 def by_size(frames: Sequence[Frame]) -> list[list[int]]:

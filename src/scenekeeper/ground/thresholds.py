@@ -15,6 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scenekeeper.schema import Labels
 
@@ -64,7 +65,7 @@ def thresholds(
     return out
 
 
-def above(labels: Labels, limits: Mapping[str, float]) -> Labels:
-    """Labels that reach their phrase's threshold; phrases without one are kept."""
+def reached(labels: Labels, limits: Mapping[str, float]) -> NDArray[np.bool_]:
+    """Which labels ``bool [N]`` reach their phrase's threshold; phrases without one all do."""
     least = np.array([limits.get(phrase, 0.0) for phrase in labels.phrase], np.float32)
-    return labels[labels.score >= least]
+    return np.asarray(labels.score >= least, np.bool_)

@@ -53,9 +53,7 @@ class BoxSession:
 
     def push(self, frame: Frame, prior: Labels | None) -> Iterator[Labels]:
         """Keep what was found."""
-        if prior is None:
-            size = (frame.camera.height, frame.camera.width)
-            prior = Labels(frame.frame_id, frame.t_ns, size, np.zeros((0, 4), np.float32))
+        prior = Labels.empty(frame) if prior is None else prior
         self.labels.append(prior)
         self.seen.append(
             Seen(

@@ -159,7 +159,7 @@ class Following:
     def _look(self, frame: Frame, prior: Labels | None) -> Labels:
         self.index += 1
         size = (frame.rgb.shape[0], frame.rgb.shape[1])
-        nothing = Labels(frame.frame_id, frame.t_ns, size, np.zeros((0, 4), np.float32))
+        nothing = Labels.empty(frame)
         found = prior if prior is not None else nothing
         if not self.known and not len(found):
             return nothing

@@ -51,8 +51,7 @@ def _masked(sam: Sam, pairs: Sequence[tuple[Frame, Labels | None]]) -> Iterator[
     for frame, prior in pairs:
         size = (frame.rgb.shape[0], frame.rgb.shape[1])
         if prior is None or not len(prior):
-            none = Labels(frame.frame_id, frame.t_ns, size, np.zeros((0, 4), np.float32))
-            yield none if prior is None else prior
+            yield Labels.empty(frame) if prior is None else prior
             continue
         yield _with_masks(sam, prior, size, _features(seen, place))
         place += 1
