@@ -45,6 +45,11 @@ so a ghost comes back nearly as surely as a thing does, and all scores of a thin
 four simulated homes, seeds 10100 to 10106, 62 of 100 of its objects were real."""
 
 
+OTHERS = ExistenceConfig(calibrated=False)
+"""What the sightings of other people's models mean: that they detected it, however sure they say
+they are. A true thing of Grounding DINO may score 0.3, one of OWLv2 0.1."""
+
+
 class Labeler(Protocol):
     """How recordings become labels."""
 
@@ -140,8 +145,8 @@ class ModelLabeler:
             stages.append(Detect(parts.look, self.vocabulary))
         stages += [Follow(parts.follow, self.vocabulary), Stitch(), Number()]
         if parts.tell is None:
-            return [*stages, Observe(), World(None), Reconcile(), Describe(names)]
-        stages += [Observe(), Glance(), World(None), Reconcile()]
+            return [*stages, Observe(), World(None, OTHERS), Reconcile(), Describe(names)]
+        stages += [Observe(), Glance(), World(None, OTHERS), Reconcile()]
         choose = Choose(often=OFTEN if parts.often else None)
         tell = Tell(parts.tell, self.vocabulary, parts.often)
         return [*stages, choose, tell, Agree(), Compose(names)]

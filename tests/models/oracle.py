@@ -77,6 +77,7 @@ class Follower:
 
     truth: Truth
     finds: bool = False
+    score: float = 1.0
 
     @property
     def card(self) -> Card:
@@ -86,13 +87,14 @@ class Follower:
         return card("sam2", provides=given, needs=frozenset({"boxes"}))
 
     def open(self, clip: Clip, vocabulary: Words) -> FollowerSession:
-        return FollowerSession(self.truth, self.finds)
+        return FollowerSession(self.truth, self.finds, self.score)
 
 
 @dataclass
 class FollowerSession:
     truth: Truth
     finds: bool
+    score: float
     numbers: dict[int, int] = field(default_factory=dict)
     held: list[Labels] = field(default_factory=list)
 
@@ -103,7 +105,8 @@ class FollowerSession:
         assert known.track is not None
         # Tracks count from 0 in each clip, in the order in which they come.
         track = [self.numbers.setdefault(t, len(self.numbers)) for t in known.track.tolist()]
-        self.held.append(replace(known, track=np.array(track, np.int64)))
+        score = np.full(len(known), self.score, np.float32)
+        self.held.append(replace(known, track=np.array(track, np.int64), score=score))
         if len(self.held) > 1:
             yield self.held.pop(0)
 

@@ -24,6 +24,7 @@ from scenekeeper.world.existence import (
     log_odds,
     observe,
     proposed,
+    said_by,
     side_of,
 )
 
@@ -144,6 +145,12 @@ def test_silence_says_less_of_small_and_of_hidden_things() -> None:
     seen = [(SEEN, 0.0), (MISSED, 1.0), (MISSED, 3.0)]
     large, small, hidden = after(seen), after(seen, side_px=18), after(seen, visible=0.45)
     assert large < hidden < after(seen[:1]) and large < small < after(seen[:1])
+
+
+def test_scores_that_nobody_has_calibrated_say_nothing() -> None:
+    config = ExistenceConfig(calibrated=False)
+    scores = np.array([0.05, 0.5, 0.95])
+    assert not said_by(scores, config).any() and np.ptp(said_by(scores, CONFIG)) > 1
 
 
 def test_a_better_score_says_more_but_not_with_every_frame_anew() -> None:

@@ -50,6 +50,8 @@ class ExistenceConfig:
         habit_glass: how surely that is so of each view, in views; few, as glass stays glass.
         p_score: share of detections that are right; a calibrated score says more than that the
             detector spoke only as far as it differs from this.
+        calibrated: whether scores are probabilities. What open-vocabulary models call a score is
+            none, and differs from model to model; it says nothing until somebody has calibrated it.
         correlation_scores: how alike an object's scores err, whatever the side; used as the next.
         correlation: how alike errors are within one side of an object, 0 to 1: n views count as
             ``n / (1 + correlation (n - 1))``, at most ``1 / correlation``.
@@ -80,6 +82,7 @@ class ExistenceConfig:
     p_floating: float = 0.2
     habit_glass: float = 1.0
     p_score: float = 0.8
+    calibrated: bool = True
     correlation_scores: float = 0.3
     correlation: float = 0.2
     limit: float = 6.0
@@ -239,7 +242,9 @@ def observe(
 
 
 def said_by(score: Float, config: ExistenceConfig) -> Float:
-    """Log-likelihood ratios ``[K]`` of detections' scores ``[K]``; 0 where a score is NaN."""
+    """Log-likelihood ratios ``[K]`` of detections' scores ``[K]``; 0 where they are not known."""
+    if not config.calibrated:
+        return np.zeros(len(score))
     p = np.clip(np.asarray(score, np.float64), 0.02, 0.98)
     return np.where(np.isnan(p), 0.0, logit(p) - logit(config.p_score))
 
