@@ -74,9 +74,18 @@ def home(demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
+def of_these(line: str) -> str:
+    """The line with an object that is there: the page's ids are those of the whole demo."""
+    asked = re.search(r"(\S+\.sk) (o\d+)\b", line)
+    if asked is None:
+        return line
+    there = open_dataset(asked[1]).sql("SELECT max(object) AS o FROM objects")["o"][0]
+    return line.replace(asked[2], f"o{there}")
+
+
 def typed(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run a command; what it simulates lasts a second, which shows as much as the page's five."""
-    program, *arguments = shlex.split(re.sub(r"--seconds \d+", "--seconds 1", line))
+    program, *arguments = shlex.split(re.sub(r"--seconds \d+", "--seconds 1", of_these(line)))
     assert program == "scenekeeper", line
     monkeypatch.setattr("sys.argv", [program, *arguments])
     with pytest.raises(SystemExit) as stop:
