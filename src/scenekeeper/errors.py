@@ -46,5 +46,9 @@ class ModelError(ScenekeeperError):
     """A model's file is missing, damaged, or not for this release."""
 
 
+class ReviewError(ScenekeeperError):
+    """A decision, a card or an estimate is not what it has to be."""
+
+
 class ScenekeeperWarning(UserWarning):
     """Something the user should know that does not stop the work."""

@@ -627,6 +627,56 @@ CHANGES = pa.schema(
     ]
 )
 
+RULINGS = pa.schema(
+    [
+        ("session", pa.string()),
+        ("track", pa.int64()),
+        ("first", pa.int64()),
+        ("last", pa.int64()),
+        ("there", pa.bool_()),
+        ("phrase", pa.string()),
+        ("as_track", pa.int64()),
+        ("status", pa.string()),
+        ("event", pa.int64()),
+    ]
+)
+
+DRAWN = pa.schema(
+    [
+        ("session", pa.string()),
+        ("frame_id", pa.int64()),
+        ("track", pa.int64()),
+        ("added", pa.bool_()),
+        ("box_xyxy", _BOX),
+        ("mask", pa.binary()),
+        ("phrase", pa.string()),
+        ("event", pa.int64()),
+    ]
+)
+
+SAYINGS = pa.schema(
+    [
+        ("kind", pa.string()),
+        ("session", pa.string()),
+        ("subject", pa.int64()),
+        ("predicate", pa.string()),
+        ("object", pa.int64()),
+        ("holds", pa.bool_()),
+        ("text", pa.string()),
+        ("event", pa.int64()),
+    ]
+)
+
+TRUST = pa.schema(
+    [
+        ("session", pa.string()),
+        ("run", pa.string()),
+        ("track", pa.int64()),
+        ("p", pa.float32()),
+        ("certified", pa.bool_()),
+    ]
+)
+
 TABLES: Mapping[str, pa.Schema] = {
     "frames": FRAMES,
     "signals": SIGNALS,
@@ -652,6 +702,10 @@ TABLES: Mapping[str, pa.Schema] = {
     "captions": CAPTIONS,
     "changes": CHANGES,
     "names": NAMES,
+    "rulings": RULINGS,
+    "drawn": DRAWN,
+    "sayings": SAYINGS,
+    "trust": TRUST,
 }
 
 
