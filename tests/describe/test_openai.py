@@ -18,9 +18,9 @@ from PIL import Image
 
 from scenekeeper.describe.openai import HttpChat, Patience, load
 from scenekeeper.describe.pace import Pace
-from scenekeeper.describe.wire import Address
 from scenekeeper.errors import ModelError
 from scenekeeper.models import Ask, Device, Reply, Source
+from scenekeeper.models.wire import Address
 from scenekeeper.schema import Labels
 from tests.checkpoints.pictures import frame
 from tests.describe.fake_server import Body, FakeServer, Trouble, serving

@@ -23,19 +23,16 @@ from scenekeeper.describe.dialect import read_reply, request
 from scenekeeper.describe.pace import Pace
 from scenekeeper.describe.probe import probe
 from scenekeeper.describe.sight import sight_of
-from scenekeeper.describe.wire import Address, Answer, BrokenError, UnreachableError, Wire
 from scenekeeper.errors import ModelError
 from scenekeeper.models import Ask, Device, Reply, Source
 from scenekeeper.models.chat import Capability
 from scenekeeper.models.known import licence_of
+from scenekeeper.models.wire import AGAIN, Address, Answer, BrokenError, UnreachableError, Wire
 
 KEY = "OPENAI_API_KEY"
 PATH = "/chat/completions"
-AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
-"""What a server answers when the same question may be answered later."""
-
 BUSY = frozenset({429, 503, 529})
-"""And when it was asked too much at once."""
+"""What a server answers that was asked too much at once."""
 
 
 def load(source: Source, device: Device) -> Describer:

@@ -12,8 +12,11 @@ from urllib.parse import urlsplit
 
 from scenekeeper.errors import ModelError
 
-LARGEST = 32 << 20
+LARGEST = 64 << 20
 """Bytes of an answer; what is longer is none."""
+
+AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
+"""What a server answers when the same question may be answered later."""
 
 
 class UnreachableError(Exception):
@@ -31,7 +34,7 @@ class Address:
     Attributes:
         host: name or number.
         port: TCP port.
-        path: what all its paths begin with, e.g. ``/v1``.
+        path: what all its paths begin with, e.g. ``/v1``; may be empty.
         tls: whether it is spoken to through TLS.
     """
 
@@ -41,8 +44,13 @@ class Address:
     tls: bool
 
     @classmethod
-    def parse(cls, where: str) -> Address:
-        """Of ``http://HOST:PORT/v1``; without a path, ``/v1`` is meant.
+    def parse(cls, where: str, family: str = "openai", path: str = "/v1") -> Address:
+        """Of ``http://HOST:PORT/v1``.
+
+        Args:
+            where: the address as typed.
+            family: of the model, for the remedy.
+            path: what is meant where it has none.
 
         Raises:
             ModelError: it is no such address, or has a password in it, which would end up in files.
@@ -55,16 +63,16 @@ class Address:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ModelError(
                 f"{where!r} is no address of a server",
-                remedy="Write openai:http://HOST:PORT/v1#MODEL.",
+                remedy=f"Write {family}:http://HOST:PORT{path}, and #MODEL if it has several.",
             )
         if parts.username or parts.query:
             raise ModelError(
                 "an address must hold no password and no query: it is kept with every label",
-                remedy="Put the key into OPENAI_API_KEY.",
+                remedy="Put the key into the environment variable for it.",
             )
         tls = parts.scheme == "https"
-        path = parts.path.rstrip("/") or "/v1"
-        return cls(parts.hostname, port or (443 if tls else 80), path, tls)
+        begins = parts.path.rstrip("/") or path
+        return cls(parts.hostname, port or (443 if tls else 80), begins, tls)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
