@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import socket
 import ssl
 import threading
+import weakref
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -115,6 +118,7 @@ class Wire:
             self._headers["Authorization"] = f"Bearer {key}"
         self._connect_s, self._answer_s = connect_s, answer_s
         self._mine = threading.local()
+        self._open: weakref.WeakSet[http.client.HTTPConnection] = weakref.WeakSet()
 
     def call(self, path: str, body: Any = None) -> Answer:
         """Post JSON, or get when there is no body.
@@ -140,6 +144,13 @@ class Wire:
         except (OSError, http.client.HTTPException) as error:
             raise BrokenError(str(error) or type(error).__name__) from error
 
+    def hang_up(self) -> None:
+        """End all calls under way; they are broken."""
+        for connection in list(self._open):
+            if connection.sock is not None:
+                with contextlib.suppress(OSError):  # it has ended by itself
+                    connection.sock.shutdown(socket.SHUT_RDWR)
+
     def _connected(self) -> http.client.HTTPConnection:
         a = self.address
         made: http.client.HTTPConnection
@@ -155,6 +166,7 @@ class Wire:
         except OSError as error:
             raise UnreachableError(str(error)) from error
         made.sock.settimeout(self._answer_s)
+        self._open.add(made)
         return made
 
     def _exchange(
