@@ -234,7 +234,8 @@ class Event:
         decision: what was decided.
         received_ns: when, by the server's clock.
         previous: hash of the event before, 64 hexadecimal digits.
-        hash: SHA-256 over ``previous``, ``seq``, ``received_ns`` and the decision's JSON.
+        hash: SHA-256 over ``previous``, ``seq``, ``received_ns`` and a salted digest of the
+            decision's JSON, so that the chain stays whole where a decision has to be erased.
     """
 
     seq: int
