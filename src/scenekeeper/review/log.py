@@ -66,8 +66,8 @@ class Conflict:
 
 
 @dataclass(frozen=True)
-class Checked:
-    """A log whose chain is whole.
+class Head:
+    """How far a log has come.
 
     Attributes:
         events: how many it holds, which is the number of the last,
@@ -137,7 +137,8 @@ class Log:
         prepared = [(d, d.to_json()) for d in decisions]
         receipts = []
         with self._transaction():
-            seq, previous = self._last()
+            head = self.head()
+            seq, previous = head.events, head.hash
             for decision, text in prepared:
                 receipt = self._judged(decision, text)
                 if receipt is None:
@@ -147,10 +148,6 @@ class Log:
                     previous, receipt = link.hash, Receipt(decision.id, "saved", seq)
                 receipts.append(receipt)
         return receipts
-
-    def _last(self) -> tuple[int, str]:
-        found = self._one("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1")
-        return found or (0, GENESIS)
 
     def _judged(self, d: Decision, text: str) -> Receipt | None:
         """Why a decision is not to be saved; ``None`` if it is."""
@@ -253,7 +250,17 @@ class Log:
             ).fetchall()
         return [Conflict(Decision.from_json(text), against) for text, against in rows]
 
-    def verify(self, kept: Checked | None = None) -> Checked:
+    def head(self) -> Head:
+        """How far the log has come; nothing is checked."""
+        with self._lock, told(self._file):
+            seq, own = self._one("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1") or (
+                0,
+                GENESIS,
+            )
+            erased = self._one("SELECT count(*) FROM event WHERE erased_ns IS NOT NULL")[0]
+        return Head(seq, erased, own)
+
+    def verify(self, kept: Head | None = None) -> Head:
         """Make sure that no event was altered, taken out or put in.
 
         Args:
@@ -274,7 +281,7 @@ class Log:
                 raise broken(seq, "is not the event that it was")
         if seq < max(most[0] if most else 0, kept.events if kept else 0):
             raise broken(seq + 1, "is missing")
-        return Checked(seq, erased, previous)
+        return Head(seq, erased, previous)
 
     # --- leases -----------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ CREATE TABLE event(
   card TEXT, received_ns INTEGER NOT NULL, salt BLOB, decision TEXT, digest TEXT NOT NULL,
   previous TEXT NOT NULL, hash TEXT NOT NULL, erased_ns INTEGER, erased_for TEXT);
 CREATE INDEX event_subject ON event(subject, seq);
+CREATE INDEX event_erased ON event(seq) WHERE erased_ns IS NOT NULL;
 CREATE TRIGGER event_is_kept BEFORE DELETE ON event
 BEGIN SELECT raise(ABORT, 'events are never deleted'); END;
 CREATE TRIGGER event_is_not_edited BEFORE UPDATE ON event
