@@ -9,7 +9,7 @@ each track, names and hallucinations only. On a whole frame what is wrong in tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,11 +33,13 @@ class Answer:
         seconds: that it took.
         mended: wrong labels that are right now.
         said: decisions, as ``(op, row, body)``.
+        wrong: by row, the share of a track's labels that turned out wrong.
     """
 
     seconds: float
     mended: int
     said: tuple[tuple[Op, int, dict[str, object]], ...] = ()
+    wrong: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -96,8 +98,8 @@ class Reviewer:
             rows: of the tracks.
             at_once: one new name holds for all of them.
         """
-        rows = list(rows)
-        effort, seconds, mended, said = self.effort, 0.0, 0, []
+        rows, effort = list(rows), self.effort
+        mended, said, wrong = 0, [], {}
         seconds = (effort.thing if at_once else effort.track) + effort.each * len(rows)
         renamed = False
         for row in rows:
@@ -105,10 +107,11 @@ class Reviewer:
             kinds = self._found(self._open[:, part].any(1)) & _AT_A_GLANCE
             one = self._mend(row, part, kinds, 0.0 if at_once else effort.reject * kinds.any())
             mended, said = mended + one.mended, [*said, *one.said]
+            wrong.update(one.wrong)
             repeated = at_once and renamed and one.seconds == effort.relabel
             seconds += 0.0 if repeated else one.seconds
             renamed = renamed or one.seconds == effort.relabel
-        return Answer(seconds, mended, tuple(said))
+        return Answer(seconds, mended, tuple(said), wrong)
 
     def frame(self, frame: int) -> Answer:
         """Read a whole frame and mend what is wrong in it."""
@@ -148,7 +151,29 @@ class Reviewer:
         if not said:
             said.append(("accept", row, {"phrase": units.phrase[row]}))
         after = int(self._open[:, part].any(0).sum())
-        return Answer(float(seconds), before - after, tuple(said))
+        mended = before - after
+        wrong = {row: mended / (part.stop - part.start)}
+        return Answer(float(seconds), mended, tuple(said), wrong)
+
+
+def object_oracle(world: World, effort: Effort | None = None) -> tuple[list[float], list[int]]:
+    """Seconds and wrong labels of each object's card, in the order of who knows them all.
+
+    Everything wrong with an object's tracks is mended on its card, one new name for all of them.
+    """
+    effort, thing = effort or Effort(), world.units.object
+    ghost, renamed, switched, slipped = (world.count(world.wrong_by_kind[k]) > 0 for k in KINDS)
+
+    def total(values: NDArray[np.generic]) -> Float:
+        return np.bincount(thing, values.astype(np.float64))
+
+    fixes = effort.split * switched + effort.mask * slipped
+    seconds = effort.thing + effort.each * np.bincount(thing)
+    seconds += effort.relabel * (total(renamed & ~ghost) > 0)
+    seconds += total(np.where(ghost, effort.reject, fixes))
+    wrong = total(world.wrong_labels)
+    order = np.argsort(-wrong / seconds)
+    return seconds[order].tolist(), wrong[order].astype(int).tolist()
 
 
 _AT_A_GLANCE = np.array([True, True, False, False])
@@ -157,8 +182,13 @@ _AT_A_GLANCE = np.array([True, True, False, False])
 def events(world: World, entry: Entry, answer: Answer, seq: int, actor: str = "one") -> list[Event]:
     """What the log would hold of an answer, numbered from ``seq``."""
     out = []
-    for k, (op, row, body) in enumerate(answer.said):
-        subject = Subject("track", world.units.session[row], int(world.units.track[row]))
+    said: Iterable[tuple[Op, int, dict[str, object]]] = answer.said
+    if entry.kind == "frame":
+        said = [("complete", -1, {"missed": 0})]
+    for k, (op, row, body) in enumerate(said):
+        subject = entry.subject
+        if row >= 0:
+            subject = Subject("track", world.units.session[row], int(world.units.track[row]))
         decision = Decision(
             f"decision-{seq + k:08d}",
             op,

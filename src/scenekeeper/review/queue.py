@@ -181,7 +181,8 @@ def _golds(book: Book, kept: Collection[int], seed: int) -> Iterator[Entry]:
         planted = "ghost" if ghosts[row] or not names else "phrase"
         sample = Sample("gold", seed=seed, snapshot=units.snapshot, planted=planted)
         entry = book.entry(row, sample, 1.0, gain=0.0, not_for=frozenset())
-        if row not in kept and entry.id not in book.answers.planted:
+        used = row in kept or row in book.answers.faulted or entry.id in book.answers.planted
+        if not used:
             yield entry
 
 

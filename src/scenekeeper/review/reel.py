@@ -9,11 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from scenekeeper.errors import DatasetError
@@ -172,34 +170,35 @@ class Reel:
 
     def masks(self, session: str, track: int, frames: Sequence[int]) -> dict[int, bytes]:
         """Masks of a track, by frame; of frames without one, nothing."""
-        wanted = pc.field("track") == track
-        table = self._labels(session, frames, ["frame_id", "mask"], wanted)
+        table = self._labels(session, frames, "mask", track)
         rows = zip(table["frame_id"].to_pylist(), table["mask"].to_pylist(), strict=True)
         return {frame: counts for frame, counts in rows if counts is not None}
 
     def boxes(self, session: str, frames: Sequence[int]) -> tuple[Int, Float32]:
         """All boxes in some frames: ``int64 [K]`` their frames, ``float32 [K, 4]``."""
-        table = self._labels(session, frames, ["frame_id", "box_xyxy"])
+        table = self._labels(session, frames, "box_xyxy")
         flat = table["box_xyxy"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
         return table["frame_id"].to_numpy(), flat.reshape(-1, 4)
 
     def _labels(
-        self, session: str, frames: Sequence[int], columns: list[str], also: Any = None
+        self, session: str, frames: Sequence[int], column: str, track: int | None = None
     ) -> pa.Table:
-        """Rows of the labels in some frames; reads only the clips that hold them."""
-        times, parts = self.times(session), []
+        """``frame_id`` and a column of the labels in some frames, of a track or of all."""
+        times = self.times(session)
         wanted = np.unique(np.asarray(frames, np.int64))
         clip = np.searchsorted(times.clips, wanted, "right") - 1
+        parts = [INSTANCES.empty_table().select(["frame_id", column])]
         for k in np.unique(clip).tolist():
             path = self.dataset.segment("instances", times.run, session, k)
-            condition = pc.field("frame_id").isin(wanted[clip == k])
-            if also is not None:
-                condition = condition & also
             try:
-                parts.append(
-                    pq.read_table(path, columns=columns, filters=condition, partitioning=None)
-                )
+                # One thread: handing so little to others takes longer than reading it.
+                with pq.ParquetFile(path) as file:
+                    rows = file.read(["frame_id", "track", column], use_threads=False)
             except (pa.ArrowException, OSError) as error:
                 remedy = "Label again: it is made anew."
                 raise DatasetError(f"cannot be read ({error})", path=path, remedy=remedy) from error
-        return pa.concat_tables(parts) if parts else INSTANCES.empty_table().select(columns)
+            chosen_rows = np.isin(rows["frame_id"].to_numpy(), wanted)
+            if track is not None:
+                chosen_rows &= rows["track"].to_numpy() == track
+            parts.append(rows.select(["frame_id", column]).take(np.flatnonzero(chosen_rows)))
+        return pa.concat_tables(parts)
