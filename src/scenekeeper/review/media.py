@@ -11,6 +11,7 @@ import io
 import math
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from scenekeeper.recording import Recording
 from scenekeeper.recording.open import reopen
 from scenekeeper.review.cards import Card, View
 from scenekeeper.review.recent import Recent
+from scenekeeper.schema import Frame
 from scenekeeper.store import Dataset, SessionInfo
 
 Rgb = NDArray[np.uint8]
@@ -52,6 +54,7 @@ class _Opened:
     stamp: tuple[int, int]
     camera: NDArray[Any]
     row: NDArray[np.int64]
+    t_ns: NDArray[np.int64]
 
 
 class Media:
@@ -166,6 +169,29 @@ class Media:
 
         return self._decoded.made(key, make)
 
+    def seen(self, session: str, frame_id: int) -> Frame:
+        """One frame with its camera, for a model to look at; without depth and pose.
+
+        Raises:
+            DatasetError: there is no such session or frame.
+            RecordingError: its picture is not there or cannot be read.
+        """
+        rgb, opened = self.rgb(session, frame_id), self._open(session)
+        name = opened.camera[frame_id]
+        camera = next(c for c in self._info(session).cameras if c.name == name)
+        return Frame(frame_id, session, camera, int(opened.t_ns[frame_id]), rgb)
+
+    def warm(self) -> None:
+        """Open the first recording in the background: the readers take a second to load."""
+        names = self.dataset.sessions()[:1]
+
+        def work() -> None:
+            with suppress(RecordingError, DatasetError):  # told when a picture is wanted
+                self._open(names[0])
+
+        if names:
+            threading.Thread(target=work, daemon=True).start()
+
     def _strip(self, views: Sequence[View], height: int) -> Rgb:
         (width, whole), tiles = layout(views, height)
         out = np.empty((whole, width, 3), np.uint8)
@@ -255,6 +281,7 @@ class Media:
             stamp,
             index["camera"].to_numpy(zero_copy_only=False),
             index["rgb_row"].to_numpy(),
+            index["t_ns"].to_numpy(),
         )
 
     def _info(self, session: str) -> SessionInfo:
