@@ -50,7 +50,7 @@ class Board:
         frames: session and id of every frame; what audits of frames are drawn from.
         draws: of tracks and of frames.
         seed: of the queue's order.
-        more: questions about pairs and statements.
+        more: questions about pairs and statements; ``None`` = not looked for yet.
         events: of the log, in order, as they speak of these labels,
         seq: up to this number.
         trust: the model fitted on them.
@@ -65,7 +65,7 @@ class Board:
     frames: tuple[tuple[str, int], ...]
     draws: tuple[sampling.Draw, ...]
     seed: int
-    more: tuple[Entry, ...] = ()
+    more: tuple[Entry, ...] | None = None
     events: tuple[Event, ...] = ()
     seq: int = 0
     trust: Trust = field(default_factory=prior_trust)
@@ -160,7 +160,7 @@ def with_events(
         board.draws,
         board.seed,
         frames=board.frames,
-        more=board.more,
+        more=board.more or (),
         again=late,
         effort=Effort(),
         seconds=seconds,

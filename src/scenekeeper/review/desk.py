@@ -97,7 +97,6 @@ class Desk:
         self._board = self._planned(self._board)
         self._thinking = Upkeep(self._think)
         self._folding = Upkeep(self._fold, REFRESH_SECONDS)
-        self._thinking.ask()
 
     def close(self) -> None:
         """Fold the last decisions into the labels, and close the log."""
@@ -146,6 +145,8 @@ class Desk:
             if have is not None:  # the rest was lost with the page that held it
                 mine = self._holds[visitor.id] = {c: k for c, k in mine.items() if c in have}
             free = self._free(board, visitor, mine)
+            if not mine:  # whoever waits for a first card gets one that is soon painted
+                free[:n] = sorted(free[:n], key=lambda entry: entry.kind == "gallery")
             batches = (free[k : k + n] for k in range(0, len(free), n)) if n else iter(())
             made = (list(self._dealing(board, visitor, batch)) for batch in batches)
             dealt = next((cards for cards in made if cards), [])
@@ -154,6 +155,8 @@ class Desk:
             self._dealt.put(shown.entry for shown in dealt)
             for shown in dealt:
                 self._shown.put(shown.card.id, shown)
+        if board.more is None:  # not before the first card: that one is waited for
+            self._thinking.ask()
         return [card_page(s.card, self.media) for s in dealt], len(self._open(board))
 
     def card(self, card: str) -> Mapping[str, Any]:
@@ -362,7 +365,7 @@ class Desk:
     def _think(self) -> None:
         """Look for questions, fit trust, plan the queue and prove what can be; then show that."""
         board = self._board
-        if not board.more:
+        if board.more is None:
             board = boards.with_questions(board)
         board = boards.with_proof(self._planned(board))
         with self._lock:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, WebPImagePlugin
 
 from scenekeeper.errors import DatasetError, RecordingError
 from scenekeeper.recording import Recording
@@ -34,6 +35,7 @@ Window = tuple[int, int, int, int]
 DECODED_BYTES = 128 << 20
 ENCODED_BYTES = 64 << 20
 OPEN_RECORDINGS = 16
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 AT_ONCE = 2
 """Recordings that are decoded at the same time; the rest waits."""
 QUALITY = 82
@@ -286,7 +288,7 @@ class Media:
 
     def _info(self, session: str) -> SessionInfo:
         if session not in self._infos:
-            if session not in self.dataset.sessions():  # never make a path of what a client sends
+            if not _NAME.fullmatch(session):  # never make a path of what a client sends
                 raise DatasetError(f"no session {session!r}"[:200])
             self._infos[session] = self.dataset.session(session)
         return self._infos[session]
@@ -373,7 +375,8 @@ def _resized(rgb: Rgb, size: tuple[int, int]) -> Rgb:
 
 def _webp(rgb: Rgb) -> bytes:
     out = io.BytesIO()
-    Image.fromarray(rgb).save(out, "WEBP", quality=QUALITY, method=1)
+    # By its plugin: to look for the format, Pillow would load all that it knows.
+    Image.fromarray(rgb).save(out, WebPImagePlugin.WebPImageFile.format, quality=QUALITY, method=1)
     return out.getvalue()
 
 
