@@ -1,4 +1,4 @@
-// Bundles the page: `node build.mjs [FOLDER]` writes index.html, app.js and app.css, the same bytes
+// Bundles the page: `node build.mjs [FOLDER]` writes index.html, app.js, app.css and icon.svg, the same bytes
 // every time. `node build.mjs --test` bundles the tests of the logic for `node --test`.
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -12,7 +12,7 @@ const common = {
   bundle: true,
   format: "esm",
   charset: "utf8",
-  legalComments: "none",
+  legalComments: "none", // those there are, the banner says
   logLevel: "warning",
 };
 
@@ -23,6 +23,7 @@ async function page(folder) {
     outdir: folder,
     write: false,
     minify: true,
+    banner: { js: "/*! holds Preact and @preact/signals, MIT licence, (c) Jason Miller and the Preact team */" },
     target: ["chrome110", "firefox115", "safari16.4"],
     jsx: "automatic",
     jsxImportSource: "preact",
@@ -33,6 +34,7 @@ async function page(folder) {
     version.update(file.contents);
     writeFileSync(file.path, file.contents);
   }
+  writeFileSync(join(folder, "icon.svg"), readFileSync(join(here, "src/icon.svg")));
   const html = readFileSync(join(here, "src/index.html"), "utf8");
   const name = version.digest("hex").slice(0, 12);
   writeFileSync(join(folder, "index.html"), html.replaceAll("{{version}}", name));

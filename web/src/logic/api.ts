@@ -16,7 +16,7 @@ export class Trouble extends Error {
 export interface Api {
   state(): Promise<State>;
   name(name: string): Promise<unknown>;
-  cards(n: number): Promise<{ cards: Card[]; left: number }>;
+  cards(n: number, have: readonly string[]): Promise<{ cards: Card[]; left: number }>;
   card(id: string): Promise<Card>;
   release(cards: readonly string[]): Promise<unknown>;
   decide(decisions: readonly Decision[]): Promise<Receipt[]>;
@@ -34,8 +34,8 @@ export interface MaskRequest {
 export const api: Api = {
   state: () => ask("/api/state"),
   name: (name) => ask("/api/reviewer", { name }),
-  cards: (n) => ask("/api/cards", { n }),
-  card: (id) => ask<Card | { card: Card }>(`/api/card/${encodeURIComponent(id)}`).then(unwrapped),
+  cards: (n, have) => ask("/api/cards", { n, have }),
+  card: (id) => ask(`/api/card/${encodeURIComponent(id)}`),
   release: (cards) => ask("/api/release", { cards }, true),
   decide: (decisions) => ask("/api/decisions", decisions),
   frame: (session, frame) => ask(`/api/frame/${encodeURIComponent(session)}/${frame}`),
@@ -43,11 +43,13 @@ export const api: Api = {
 };
 
 export function stripUrl(card: Card, height: number): string {
-  return `/media/strip/${encodeURIComponent(card.id)}.webp?height=${height}`;
+  return `/media/strip/${encodeURIComponent(card.id)}.webp?height=${height}&v=${card.v}`;
 }
 
-export function frameUrl(session: string, frame: number, width: number): string {
-  return `/media/frame/${encodeURIComponent(session)}/${frame}.webp?width=${width}`;
+/** `version` is that of the session's recording, so that the browser may keep the picture. */
+export function frameUrl(session: string, frame: number, width: number, version = ""): string {
+  const v = version && `&v=${encodeURIComponent(version)}`;
+  return `/media/frame/${encodeURIComponent(session)}/${frame}.webp?width=${width}${v}`;
 }
 
 /** The answer as JSON; throws Trouble. With a body it is a POST. */
@@ -74,8 +76,4 @@ export async function reach(path: string, init: RequestInit = {}): Promise<Respo
   const said = (await answer.json().catch(() => ({}))) as { error?: string; remedy?: string };
   const problem = said.error ?? `the server answered ${answer.status}`;
   throw new Trouble(answer.status, problem, said.remedy ?? "");
-}
-
-function unwrapped(answer: Card | { card: Card }): Card {
-  return "card" in answer ? answer.card : answer;
 }

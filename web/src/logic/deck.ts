@@ -46,7 +46,14 @@ export interface Deck {
   rest(): string[];
 }
 
-export function makeDeck(api: Api, pictures: Pictures, arrived: () => void): Deck {
+export interface Table {
+  /** A card is ready. */
+  readonly arrived: () => void;
+  /** The card that was taken and not decided. */
+  readonly held: () => string | undefined;
+}
+
+export function makeDeck(api: Api, pictures: Pictures, { arrived, held }: Table): Deck {
   const left = signal(0);
   const empty = signal(false);
   const trouble = signal<Trouble | null>(null);
@@ -70,10 +77,11 @@ export function makeDeck(api: Api, pictures: Pictures, arrived: () => void): Dec
       if (filling || ready.length + coming.length >= AHEAD) return;
       filling = true;
       try {
-        const answer = await api.cards(LEASED);
+        const mine = held();
+        const known = new Set([...this.rest(), ...(mine === undefined ? [] : [mine])]);
+        const answer = await api.cards(LEASED, [...known]);
         left.value = answer.left;
         trouble.value = null;
-        const known = new Set([...ready.map((r) => r.card.id), ...coming.map((c) => c.id)]);
         const fresh = answer.cards.filter((card) => !known.has(card.id));
         empty.value = !fresh.length && !known.size;
         coming.push(...fresh);
@@ -134,7 +142,7 @@ async function outlinesOf(card: Card, api: Api): Promise<string[]> {
 
 function contextUrl(card: Card): string | null {
   const view = card.context ?? card.views[0] ?? card.parts[0]?.views[0];
-  return view ? frameUrl(view.session, view.frame_id, frameWidth(view)) : null;
+  return view ? frameUrl(view.session, view.frame_id, frameWidth(view), card.contents[view.session]) : null;
 }
 
 /** How wide a frame is asked for. */

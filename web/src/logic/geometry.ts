@@ -101,13 +101,26 @@ export function aspect({ window_xyxy: [x0, y0, x1, y1] }: View): number {
   return Math.min(Math.max((x1 - x0) / Math.max(1, y1 - y0), 1 / WIDEST), WIDEST);
 }
 
-/** Columns in which n tiles of an aspect (width / height) are largest in a field. */
-export function columnsFor(n: number, width: number, height: number, aspect = 1): number {
-  let best = 1;
-  let most = 0;
+export interface Tiling {
+  readonly columns: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** How n tiles of an aspect (width / height) fill a field best, with a gap between them. */
+export function tiling(n: number, width: number, height: number, shape: number, gap: number): Tiling {
+  let best: Tiling = { columns: 1, width: 0, height: 0 };
   for (let columns = 1; columns <= n; columns++) {
-    const side = Math.min(width / columns, (height / Math.ceil(n / columns)) * aspect);
-    if (side > most + 0.5) [best, most] = [columns, side];
+    const rows = Math.ceil(n / columns);
+    const wide = (width + gap) / columns - gap;
+    const high = (height + gap) / rows - gap;
+    const w = Math.max(0, Math.floor(Math.min(wide, high * shape)));
+    if (w > best.width) best = { columns, width: w, height: Math.floor(w / shape) };
   }
   return best;
+}
+
+/** A tiling as the properties that the style sheet reads. */
+export function asStyle({ columns, width, height }: Tiling): Record<string, string> {
+  return { "--columns": `${columns}`, "--wide": `${width}px`, "--high": `${height}px` };
 }

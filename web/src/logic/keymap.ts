@@ -30,7 +30,7 @@ const search = key("/", "/", "search a name", (r) => void (r.dialog.value = "sea
 const cancel = key("Escape", "Esc", "back", acts.cancel);
 const takeBack = key("Backspace", "⌫", "take back a click", acts.takeBack);
 const digits = Array.from({ length: 9 }, (_, k) =>
-  key(`${k + 1}`, `${k + 1}`, `name ${k + 1} of the list`, (r) => acts.choose(r, k + 1), false),
+  key(`${k + 1}`, "1 … 9", "a name of the list", (r) => acts.choose(r, k + 1), false),
 );
 const accepts = key("Space j", "Space", "right", acts.accept);
 const box = key("b", "B", "new box", acts.beginBox);

@@ -78,7 +78,7 @@ export function makeOutbox(post: Post): Outbox {
       } else if (isFinal(problem)) {
         const [bad] = batch;
         const reason = [problem.message, problem.remedy].filter(Boolean).join(". ");
-        settle(bad!, { id: bad!.id, status: "refused", seq: null, reason });
+        settle(bad!, { id: bad!.id, status: "refused", seq: 0, reason });
       } else {
         trouble.value = problem;
         const wait = WAITS[Math.min(failures++, WAITS.length - 1)]!;

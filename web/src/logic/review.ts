@@ -127,7 +127,10 @@ export function makeReview({ api, pictures, version, state, store, now }: Settin
   const at = signal(0);
   const stepped = signal<Shot | null>(null);
   const shot = computed(() => stepped.value ?? shotOf(shown.value, at.value));
-  const deck = makeDeck(api, pictures, () => shown.peek() ?? advance());
+  const deck = makeDeck(api, pictures, {
+    arrived: () => shown.peek() ?? advance(),
+    held: () => shown.peek()?.card.id,
+  });
   const outbox = makeOutbox({
     store,
     prefix: `${place}decision/`,
@@ -223,12 +226,12 @@ export function makeReview({ api, pictures, version, state, store, now }: Settin
   }
 
   function answered(decision: Decision, receipt: Receipt): void {
-    if (receipt.seq !== null) {
+    const good = receipt.status === "saved" || receipt.status === "already";
+    if (good) {
       const key = keyOf(decision.subject);
       known.set(key, Math.max(receipt.seq, known.get(key) ?? -1));
     }
     const done = review.history.peek().find((d) => d.decisions.some((x) => x.id === decision.id));
-    const good = receipt.status === "saved" || receipt.status === "already";
     if (done && done.status.peek() !== "undone") {
       const { status } = receipt;
       if (status === "conflict" || status === "refused") done.status.value = status;

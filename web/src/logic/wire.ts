@@ -52,6 +52,9 @@ export interface Card {
   readonly parts: readonly Part[];
   readonly frames: number;
   readonly sessions: number;
+  /** Version of its strip of pictures, and of the recording of each session it shows. */
+  readonly v: string;
+  readonly contents: Readonly<Record<string, string>>;
 }
 
 export interface Decision {
@@ -69,7 +72,7 @@ export interface Decision {
 export interface Receipt {
   readonly id: string;
   readonly status: "saved" | "already" | "conflict" | "refused";
-  readonly seq: number | null;
+  readonly seq: number;
   readonly reason: string;
 }
 
@@ -97,7 +100,9 @@ export interface State {
   readonly words: readonly string[];
   readonly certificate: Certificate | null;
   readonly quality: readonly Quality[];
-  readonly minutes: number;
+  readonly minutes: number | null;
+  /** What else the reviewer should know, such as a recording that cannot be read. */
+  readonly notes: readonly string[];
 }
 
 export interface Instance {

@@ -37,6 +37,8 @@ export function sessionTail(name: string, all: readonly string[]): string {
   if (!others.length) return name;
   let common = 0;
   while (others.every((other) => other[common] === name[common]) && common < name.length) common++;
-  const cut = Math.max(...[..."-_/ ."].map((c) => name.lastIndexOf(c, common - 1) + 1), 0);
-  return name.slice(cut) || name;
+  const before = (at: number) => Math.max(...[..."-_/ ."].map((c) => name.lastIndexOf(c, at - 1) + 1), 0);
+  const cut = before(common);
+  const tail = name.slice(name.length - cut < 3 ? before(cut - 1) : cut); // "visit-2", not "2"
+  return tail || name;
 }

@@ -27,7 +27,7 @@ function Help({ close, shortcuts }: { close: () => void; shortcuts: Signal<boole
           <section key={title}>
             <h3>{title}</h3>
             <dl>
-              {bindings.map((b) => (
+              {bindings.filter((b, k) => bindings[k - 1]?.show !== b.show).map((b) => (
                 <div key={b.show}>
                   <dt><kbd>{b.show}</kbd></dt>
                   <dd>{b.label}</dd>
@@ -87,10 +87,10 @@ function Name({ close }: { close: () => void }) {
     }
   };
   return (
-    <Modal title="Who decides?" close={close} class="name">
+    <Modal title="Who decides?" close={close} class="name" typed>
       <form onSubmit={(e) => void keep(e)}>
         <p class="muted">Your name is kept with each decision, so that reviewers can be compared.</p>
-        <input ref={field} type="text" aria-label="Your name" maxLength={60} defaultValue={review.state.value.reviewer} />
+        <input ref={field} type="text" autofocus aria-label="Your name" maxLength={60} defaultValue={review.state.value.reviewer} />
         <button type="submit" class="action main"><kbd>Enter</kbd><span>keep</span></button>
       </form>
     </Modal>

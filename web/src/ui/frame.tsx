@@ -30,7 +30,7 @@ export function FrameCard({ ready }: { ready: Ready }) {
           <p class="note">Nothing yet. Click the thing's top, left, bottom and right, then say what it is.</p>
         )}
         <Hint />
-        <Actions />
+        <Actions column />
         <p class="note">Wheel or + and − zoom, 0 shows all, O hides the outlines. By keys: arrows move the cross, Space clicks.</p>
       </aside>
     </article>

@@ -2,11 +2,11 @@
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { toggle } from "../logic/acts";
 import type { Crop, Ready } from "../logic/deck";
-import { columnsFor } from "../logic/geometry";
+import { asStyle, tiling } from "../logic/geometry";
 import type { Fix } from "../logic/review";
 import { count } from "../logic/words";
 import { useReview, useSize } from "./context";
-import { paintCrop } from "./paint";
+import { FIRST, paintCrop } from "./paint";
 import { Actions, Choices, Hint, Question } from "./parts";
 import { Unreadable } from "./unreadable";
 
@@ -16,7 +16,8 @@ export function GalleryCard({ ready }: { ready: Ready }) {
   const review = useReview();
   const { card, parts } = ready;
   const [ref, width, height] = useSize<HTMLUListElement>();
-  const columns = columnsFor(parts.length, width + GAP, height + GAP);
+  const tiles = tiling(parts.length, width, height, 1, GAP);
+  const { columns } = tiles;
   useEffect(() => void (review.columns.value = columns), [columns]);
   const fixes = review.fixes.value;
   return (
@@ -24,16 +25,16 @@ export function GalleryCard({ ready }: { ready: Ready }) {
       <section class="left">
         <Question asks="Which of these are something else?" title={card.phrase} covers={describe(parts.length, fixes.size, card.frames)} />
         <Unreadable trouble={ready.trouble} />
-        <ul ref={ref} class="tiles" aria-label={`Things called ${card.phrase}`} style={{ "--columns": columns }}>
+        <ul ref={ref} class="tiles" aria-label={`Things called ${card.phrase}`} style={asStyle(tiles)}>
           {parts.map((crops, k) => (
             <Tile key={k} crop={crops[0]} strip={ready.strip} fix={fixes.get(k)} index={k}
-              current={k === review.at.value} size={`${width} ${height} ${columns}`} />
+              current={k === review.at.value} size={`${tiles.width}`} />
           ))}
         </ul>
       </section>
       <aside class="right">
         <Hint />
-        <Actions skip={["/"]} />
+        <Actions skip={["/"]} column />
         <h2 class="small">The marked one is a</h2>
         <Choices accept={false} />
       </aside>
@@ -54,7 +55,7 @@ function Tile({ crop, strip, fix, index, current, size }: {
   const canvas = useRef<HTMLCanvasElement>(null);
   const outlines = review.outlines.value;
   useLayoutEffect(() => {
-    if (canvas.current && crop) paintCrop(canvas.current, strip, crop, outlines);
+    if (canvas.current && crop) paintCrop(canvas.current, strip, crop, outlines, FIRST, 1.5);
   }, [strip, crop, outlines, size]);
   const said = fix && wordFor(fix);
   return (

@@ -35,7 +35,7 @@ function Progress({ state: { decided, left, minutes } }: { state: State }) {
     <dl class="progress">
       <div><dd>{number(decided)}</dd><dt>decided</dt></div>
       <div><dd>{number(left)}</dd><dt>left</dt></div>
-      <div><dd>{duration(minutes)}</dd><dt>at it</dt></div>
+      {minutes !== null && <div><dd>{duration(minutes)}</dd><dt>at it</dt></div>}
       <progress max={1} value={share} aria-label="Share of the queue that is decided" />
     </dl>
   );
@@ -54,6 +54,7 @@ function Worth({ state: { certificate, quality } }: { state: State }) {
       <span class="grow" />
       {quality.length > 0 && (
         <ul class="quality" aria-label="Share of labels that are wrong, with 95 % intervals">
+          <li>wrong</li>
           {quality.map((q) => <Kind key={q.kind} quality={q} />)}
         </ul>
       )}

@@ -2,8 +2,8 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 
-export function Modal({ title, close, children, class: kind = "" }: {
-  title: string; close: (() => void) | null; children: ComponentChildren; class?: string;
+export function Modal({ title, close, children, typed = false, class: kind = "" }: {
+  title: string; close: (() => void) | null; children: ComponentChildren; typed?: boolean; class?: string;
 }) {
   const ref = useRef<HTMLDialogElement>(null);
   useEffect(() => {
@@ -21,7 +21,7 @@ export function Modal({ title, close, children, class: kind = "" }: {
       onKeyDown={(e) => e.stopPropagation()}
       onClick={(e) => e.target === ref.current && close?.()}
     >
-      <div class="sheet">
+      <div class="sheet" tabIndex={-1} autofocus={!typed}>
         <div class="head">
           <h2 id="dialog-title">{title}</h2>
           {close && <button type="button" class="plain" onClick={close}><kbd>Esc</kbd><span>close</span></button>}

@@ -25,7 +25,7 @@ const paths = new WeakMap<Crop, Path2D>();
 
 /** One crop, as large as its canvas allows. */
 export function paintCrop(
-  canvas: HTMLCanvasElement, strip: ImageBitmap | null, crop: Crop, outlines: boolean, color = FIRST,
+  canvas: HTMLCanvasElement, strip: ImageBitmap | null, crop: Crop, outlines: boolean, color = FIRST, line = 2,
 ): void {
   const [pen, width, height] = fresh(canvas);
   const { view, tile } = crop;
@@ -42,7 +42,7 @@ export function paintCrop(
   pen.beginPath();
   pen.rect(...to);
   pen.clip();
-  stroke(pen, path, place, color);
+  stroke(pen, path, place, color, line);
   pen.restore();
 }
 

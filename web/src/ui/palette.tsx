@@ -46,9 +46,9 @@ export function Palette() {
     e.preventDefault();
   };
   return (
-    <Modal title="What is it?" close={close} class="palette">
+    <Modal title="What is it?" close={close} class="palette" typed>
       <input
-        type="text" role="combobox" aria-expanded="true" aria-controls="names" aria-label="Name"
+        type="text" autofocus role="combobox" aria-expanded="true" aria-controls="names" aria-label="Name"
         aria-activedescendant={options[at] ? `name-${at}` : undefined} autocomplete="off" spellcheck={false}
         maxLength={100} placeholder="Type a few letters" value={typed}
         onInput={(e) => (type(e.currentTarget.value), move(0))} onKeyDown={keys}

@@ -21,14 +21,16 @@ export function Action({ binding, main = false }: { binding: Binding; main?: boo
 }
 
 /** What can be decided now, as buttons that teach their keys. */
-export function Actions({ bar = false, skip = [] }: { bar?: boolean; skip?: readonly string[] }) {
+export function Actions({ bar = false, column = false, skip = [] }: {
+  bar?: boolean; column?: boolean; skip?: readonly string[];
+}) {
   const review = useReview();
   const [decide] = keymap(review);
   const bindings = decide!.bindings.filter((b) => b.bar && !skip.includes(b.show));
   return (
-    <div class={bar ? "actions bar" : "actions"} role="group" aria-label="Decide">
+    <div class={bar ? "actions bar" : column ? "actions column" : "actions"} role="group" aria-label="Decide">
       {bindings.map((b, k) => (
-        <Action key={b.show} binding={b} main={bar && k === 0} />
+        <Action key={b.show} binding={b} main={k === 0 && (bar || (column && b.show === "Enter"))} />
       ))}
     </div>
   );

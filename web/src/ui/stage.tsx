@@ -27,7 +27,7 @@ export function Stage({ shot, label }: { shot: Shot; label: string }) {
   useWheel(canvas, place, review);
   const drag = useDrag(review, shot, place, point);
   return (
-    <div class={drawing ? "stage drawing" : "stage"} ref={box}>
+    <div class={drawing ? "stage drawing" : "stage"} ref={box} style={{ "--shape": `${shot.size[1]} / ${shot.size[0]}` }}>
       <canvas
         ref={canvas}
         role="img"
@@ -50,8 +50,9 @@ export function isDrawing(review: Review): boolean {
 function usePicture(review: Review, { session, frame_id, size: [, width] }: Shot) {
   const close = review.large.value || review.zoom.value !== null;
   const wide = Math.min(width, close ? 2 * FRAME_WIDTH : FRAME_WIDTH);
-  const url = frameUrl(session, frame_id, wide);
-  const small = frameUrl(session, frame_id, Math.min(width, FRAME_WIDTH));
+  const version = review.shown.value?.card.contents[session];
+  const url = frameUrl(session, frame_id, wide, version);
+  const small = frameUrl(session, frame_id, Math.min(width, FRAME_WIDTH), version);
   const [problem, told] = useState<[string, string]>(["", ""]);
   const [, arrived] = useState("");
   useEffect(() => {

@@ -1,6 +1,6 @@
 // Crops side by side, each a button that is looked at closer.
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { columnsFor, aspect } from "../logic/geometry";
+import { aspect, asStyle, tiling, type Tiling } from "../logic/geometry";
 import type { Crop } from "../logic/deck";
 import { clock } from "../logic/words";
 import { useSize } from "./context";
@@ -21,20 +21,28 @@ export interface StripProps {
   readonly choose: (index: number) => void;
 }
 
-const GAP = 8;
+const GAP = 8; // pixels
+const ROW = 92;
 
 export function Strip(props: StripProps) {
   const [ref, width, height] = useSize<HTMLOListElement>();
   const { crops, row } = props;
   const shape = crops.length ? crops.reduce((sum, c) => sum + aspect(c.view), 0) / crops.length : 1;
-  const columns = row ? crops.length : columnsFor(crops.length, width + GAP, height + GAP, shape);
+  const n = crops.length;
+  const tiles = row ? inLine(n, width, shape) : tiling(n, width, height, shape, GAP);
   return (
-    <ol ref={ref} class={row ? "crops row" : "crops"} aria-label={props.label} style={{ "--columns": columns }}>
+    <ol ref={ref} class={row ? "crops line" : "crops"} aria-label={props.label} style={asStyle(tiles)}>
       {crops.map((crop, k) => (
-        <Tile key={k} {...props} crop={crop} index={k} size={`${width} ${height} ${columns}`} />
+        <Tile key={k} {...props} crop={crop} index={k} size={`${tiles.width} ${tiles.height}`} />
       ))}
     </ol>
   );
+}
+
+/** All in one line, no higher than it may be. */
+function inLine(n: number, width: number, shape: number): Tiling {
+  const wide = Math.max(0, Math.floor(Math.min(ROW * shape, (width + GAP) / n - GAP)));
+  return { columns: n, width: wide, height: Math.floor(wide / shape) };
 }
 
 function Tile({ crop, index, strip, at, outlines, color, mark, session, choose, size }: StripProps & {

@@ -43,7 +43,7 @@ export function TrackCard({ ready }: { ready: Ready }) {
         <Hint />
         {mode.is === "look" && <Choices />}
         {mode.is === "split" && <Choices accept={false} />}
-        <Actions skip={mode.is === "look" || mode.is === "split" ? ["Space", "/"] : []} />
+        <Actions column={isDrawing(review)} skip={mode.is === "look" || mode.is === "split" ? ["Space", "/"] : []} />
         {isDrawing(review) && <p class="note">Arrows move the cross, Space clicks, N says “not here”.</p>}
       </aside>
     </article>

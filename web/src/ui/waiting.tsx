@@ -35,7 +35,7 @@ function Finished() {
       <p>
         {left
           ? `${count(left, "card")} are open on other screens; those not decided come here.`
-          : `You decided ${count(decided, "card")} in ${duration(minutes)}.`}
+          : `${count(decided, "decision")}${minutes === null ? "" : ` in ${duration(minutes)}`}.`}
       </p>
       {certificate && <p class="statement">{certificate.statement}</p>}
       {!left && <p class="muted">Next, in the terminal: <code>scenekeeper certify {dataset}</code></p>}
