@@ -218,7 +218,8 @@ class _Routes:
         return JSONResponse({**told, "reviewer": visitor.name, "page": page_version(self._static)})
 
     async def reviewer(self, request: Request) -> Response:
-        name = " ".join(str((await asked.posted_object(request)).get("name", "")).split())
+        sent = (await asked.posted_object(request)).get("name")
+        name = " ".join(sent.split()) if isinstance(sent, str) else ""
         if not 1 <= len(name) <= 60 or not name.isprintable():
             raise ReviewError("a reviewer's name is 1 to 60 characters", place="name")
         answer = JSONResponse({"reviewer": name})
