@@ -203,7 +203,8 @@ class _Routes:
 
     def static_file(self, request: Request) -> Response:
         name = request.path_params["name"]
-        kind = {"app.js": "text/javascript", "app.css": "text/css"}.get(name)
+        kinds = {"app.js": "text/javascript", "app.css": "text/css", "icon.svg": "image/svg+xml"}
+        kind = kinds.get(name)
         if kind is None or not (self._static / name).is_file():
             raise AbsentError(f"there is no {name!r}"[:200])
         wanted = request.query_params.get("v", "")
