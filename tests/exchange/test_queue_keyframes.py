@@ -13,8 +13,8 @@ from scenekeeper.exchange.queue_keyframes import as_drawn, filled, keyframes, st
 def tracks(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     at = np.array(sorted(draw(st.sets(st.integers(0, 40), min_size=1))))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    sides = rng.normal(0, draw(st.floats(0, 3)), (len(at), 4)).cumsum(axis=0) + (10, 20, 40, 60)
-    return at, sides
+    steps = rng.normal(0, draw(st.floats(0, 3)), (len(at), 4))
+    return at, np.array([10, 20, 40, 60]) + steps.cumsum(axis=0)
 
 
 @given(tracks())

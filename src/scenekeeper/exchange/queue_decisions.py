@@ -21,6 +21,9 @@ from scenekeeper.exchange.queue_match import NOBODY, Matched, mask_changed, matc
 from scenekeeper.exchange.queue_sheets import Queue, Returned, Sheet, Strand, letter_of
 from scenekeeper.review.events import Decision, Op, Sample, Subject
 
+PENDING = -2
+"""Number of a track that another decision makes; the log's number of that gives it."""
+
 ANCHORS = 8
 """Boxes by which a decision finds its track again once labels are made anew."""
 
@@ -54,19 +57,22 @@ class Part:
         """``bool [n]`` whether the thing is still there."""
         return np.asarray(self.judged & (self.by != NOBODY))
 
+    def frame(self, k: int) -> int:
+        """``frame_id`` of a box."""
+        return int(self.sheet.frame_ids[self.strand.at[k]])
+
     @property
     def gone(self) -> NDArray[np.bool_]:
         """``bool [n]`` whether it was taken away."""
         return np.asarray(self.judged & (self.by == NOBODY))
 
-    def holder(self) -> int:
-        """Index of the strand that holds most of it now; -1 = nobody."""
-        held = Counter(self.by[self.alive].tolist())
-        return min(held, key=lambda i: (-held[i], i)) if held else NOBODY
-
 
 def decisions(queue: Queue, returned: Sequence[Returned]) -> list[Decision]:
-    """Every change of a queue that came back, in the order of session, track and frame."""
+    """Every change of a queue that came back, in the order in which it has to be recorded.
+
+    A decision about a track that another decision makes has :data:`PENDING` for the track's number
+    and says in ``body["of"]`` which; :func:`scenekeeper.exchange.queues.record` fills it in.
+    """
     parts: list[Part] = []
     found: list[Decision] = []
     for back in returned:
@@ -79,13 +85,15 @@ def decisions(queue: Queue, returned: Sequence[Returned]) -> list[Decision]:
         parts += mine
         found += _new(queue, sheet, mine, matched)
         if sheet.kind == "video":
-            found += _joined(queue, sheet, mine, len(matched))
-    tracks: dict[tuple[str, int, str], list[Part]] = {}
-    for part in parts:
-        who = (part.sheet.session, queue.owners[part.key].track, part.sheet.kind)
-        tracks.setdefault(who, []).append(part)
-    for (session, track, kind), mine in tracks.items():
-        found += _of_track(queue, session, track, kind, mine)
+            found += _identity(queue, sheet, mine)
+    back_of = {part.key: part for part in parts}
+    tracks: dict[tuple[str, int, str], list[str]] = {}
+    for key, owner in queue.owners.items():
+        sheet = queue.sheets[letter_of(key)]
+        tracks.setdefault((sheet.session, owner.track, sheet.kind), []).append(key)
+    for (session, track, _), keys in tracks.items():
+        mine = [back_of[key] for key in keys if key in back_of]
+        found += _of_track(queue, Subject("track", session, track), keys, mine)
     return _settled(found)
 
 
@@ -105,60 +113,69 @@ def _part(
 
 
 def _of_track(
-    queue: Queue, session: str, track: int, kind: str, parts: list[Part]
+    queue: Queue, subject: Subject, written: Sequence[str], parts: list[Part]
 ) -> Iterator[Decision]:
-    """What was decided about one track."""
-    subject = Subject("track", session, track)
-    judged = sum(int(p.judged.sum()) for p in parts)
-    if not judged:
+    """What was decided about one track by sheets of one kind."""
+    if not any(p.judged.any() for p in parts):
         return
-    whole = _whole(queue, session, track, kind, parts)
-    if whole and not any(p.alive.any() for p in parts):
-        yield _decision(queue, subject, "reject", keys=[p.key for p in parts])
+    unseen = _unseen(queue, written, parts)
+    if not unseen and not any(p.alive.any() for p in parts):
+        yield _decision(queue, subject, "reject", keys=written)
         return
-    keys = [p.key for p in parts]
-    yield from _left_out(queue, subject, parts, keys, trims=whole and kind == "video")
+    yield from _left_out(queue, subject, parts, unseen)
     name = _name(parts)
     if name is not None and name != parts[0].strand.phrase:
-        yield _decision(queue, subject, "relabel", {"phrase": name}, keys)
+        yield _decision(queue, subject, "relabel", {"phrase": name}, written)
     for part in parts:
-        if kind == "video":
-            yield from _splits(queue, subject, part, name)
         yield from _drawn(queue, subject, part)
-    if whole and all(p.reviewed for p in parts):
-        yield _decision(queue, subject, "accept", {"phrase": parts[0].strand.phrase}, keys)
+    if not unseen and all(p.reviewed for p in parts):
+        yield _decision(queue, subject, "accept", {"phrase": parts[0].strand.phrase}, written)
 
 
-def _whole(queue: Queue, session: str, track: int, kind: str, parts: list[Part]) -> bool:
-    """Whether what came back speaks of all that was written of a track."""
-    written = {
-        key
-        for key, owner in queue.owners.items()
-        if owner.track == track
-        and (sheet := queue.sheets[letter_of(key)]).session == session
-        and sheet.kind == kind
-    }
-    return written == {p.key for p in parts} and all(p.judged.all() for p in parts)
+def _unseen(queue: Queue, written: Sequence[str], parts: list[Part]) -> list[int]:
+    """Frames of a track that were written and that what came back does not speak of."""
+    spoken = {p.key: p.judged for p in parts}
+    frames: list[int] = []
+    for key in written:
+        at = queue.strands[key].at
+        silent = at[~spoken[key]] if key in spoken else at
+        frames += queue.sheets[letter_of(key)].frame_ids[silent].tolist()
+    return frames
 
 
 def _left_out(
-    queue: Queue, subject: Subject, parts: list[Part], keys: list[str], trims: bool
+    queue: Queue, subject: Subject, parts: list[Part], unseen: Sequence[int]
 ) -> Iterator[Decision]:
-    """Frames in which the thing was taken away: a trim at the ends, a rejection in between."""
+    """Frames in which the thing was taken away: a trim at the ends, a rejection in between.
+
+    A file trims that speaks of every frame of the track; stills, and files that leave out some,
+    say nothing of the frames beyond.
+    """
+    stills = parts[0].sheet.kind == "stills"
+    keys = [p.key for p in parts]
     frames = np.concatenate([p.sheet.frame_ids[p.strand.at[p.judged]] for p in parts])
     gone = np.concatenate([p.gone[p.judged] for p in parts])
+    frames, gone = np.append(frames, unseen), np.append(gone, np.zeros(len(unseen), np.bool_))
     order = np.argsort(frames, kind="stable")
-    frames, gone = frames[order], gone[order]
-    if trims and (gone[0] or gone[-1]):
+    frames, gone = frames[order].astype(np.int64), gone[order]
+    if not stills and not unseen and (gone[0] or gone[-1]):
         there = np.flatnonzero(~gone)
         first, last = int(frames[there[0]]), int(frames[there[-1]])
         yield _decision(queue, subject, "trim", {"first": first, "last": last}, keys)
         inner = slice(int(there[0]), int(there[-1]) + 1)
         frames, gone = frames[inner], gone[inner]
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], gone.astype(np.int8), [0]))))
-    for start, stop in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-        span = (int(frames[start]), int(frames[stop - 1]))
+    for start, stop in _runs(gone, one_by_one=stills):
+        span = (int(frames[start]), int(frames[stop]))
         yield _decision(queue, subject, "reject", keys=keys, span=span)
+
+
+def _runs(flags: NDArray[np.bool_], one_by_one: bool) -> list[tuple[int, int]]:
+    """First and last index of every run of flags; of stills, between which there are frames that
+    nobody was shown, each is a run."""
+    if one_by_one:
+        return [(k, k) for k in np.flatnonzero(flags).tolist()]
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0])))).tolist()
+    return [(a, b - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _name(parts: list[Part]) -> str | None:
@@ -174,26 +191,11 @@ def _name(parts: list[Part]) -> str | None:
     return phrase if 2 * n > votes.total() else None
 
 
-def _splits(queue: Queue, subject: Subject, part: Part, name: str | None) -> Iterator[Decision]:
-    """Where the track passes from one strand to another."""
-    held = np.flatnonzero(part.alive)
-    for before, after in pairwise(held.tolist()):
-        if part.by[before] == part.by[after]:
-            continue
-        frame = int(part.sheet.frame_ids[part.strand.at[after]])
-        phrase = part.back[part.by[after]].strand.phrase
-        body: dict[str, Any] = {"frame": frame}
-        if phrase != (name or part.strand.phrase):
-            body["phrase"] = phrase
-        yield _decision(queue, subject, "split", body, [part.key])
-
-
 def _drawn(queue: Queue, subject: Subject, part: Part) -> Iterator[Decision]:
     """Boxes and masks that were drawn anew."""
     for k in np.flatnonzero(part.alive).tolist():
         found, n = part.back[part.by[k]], int(part.box[k])
-        place = int(part.strand.at[k])
-        frame = int(part.sheet.frame_ids[place])
+        place, frame = int(part.strand.at[k]), part.frame(k)
         if found.strand.drawn and not found.exact[n]:
             body = {"frame": frame, "box_xyxy": _box(found.strand.boxes[n])}
             yield _decision(queue, subject, "box", body, [part.key])
@@ -207,18 +209,42 @@ def _drawn(queue: Queue, subject: Subject, part: Part) -> Iterator[Decision]:
 # --- several tracks, and none ---------------------------------------------------------------------
 
 
-def _joined(queue: Queue, sheet: Sheet, parts: list[Part], n: int) -> Iterator[Decision]:
-    """Tracks that one strand holds most of now are one thing."""
-    held: dict[int, list[Part]] = {}
+def _identity(queue: Queue, sheet: Sheet, parts: list[Part]) -> Iterator[Decision]:
+    """Where tracks pass from one strand to another, and which of their pieces are one thing now."""
+    held: dict[int, list[tuple[str, str]]] = {}  # per strand, its pieces: key, who makes it
     for part in parts:
-        holder = part.holder()
-        if holder != NOBODY and 2 * np.count_nonzero(part.by == holder) > len(part.by):
-            held.setdefault(holder, []).append(part)
-    for one, *others in held.values():
-        for other in others:
-            pair = sorted([queue.owners[one.key].track, queue.owners[other.key].track])
-            subject = Subject("pair", sheet.session, pair[0], pair[1])
-            yield _decision(queue, subject, "same", keys=[one.key, other.key])
+        name = _name([part]) or part.strand.phrase
+        subject = Subject("track", sheet.session, queue.owners[part.key].track)
+        there = np.flatnonzero(part.alive).tolist()
+        if there:
+            held.setdefault(int(part.by[there[0]]), []).append((part.key, ""))
+        for before, after in pairwise(there):
+            by = int(part.by[after])
+            if part.by[before] != by:
+                phrase = part.back[by].strand.phrase
+                body: dict[str, Any] = {"frame": part.frame(after)}
+                body |= {} if phrase == name else {"phrase": phrase}
+                split = _decision(queue, subject, "split", body, [part.key])
+                yield split
+                held.setdefault(by, []).append((part.key, split.id))
+    for (one, made), *others in (sorted(pieces, key=_made_last) for pieces in held.values()):
+        for other, also_made in others:
+            pair = sorted(
+                [
+                    (PENDING if maker else queue.owners[key].track, maker)
+                    for key, maker in ((one, made), (other, also_made))
+                ],
+                reverse=True,
+            )
+            if pair[0] == pair[1]:
+                continue
+            subject = Subject("pair", sheet.session, pair[0][0], pair[1][0])
+            body = {"of": [maker for _, maker in pair]} if pair[0][1] or pair[1][1] else {}
+            yield _decision(queue, subject, "same", body, [one, other])
+
+
+def _made_last(piece: tuple[str, str]) -> bool:
+    return piece[1] != ""
 
 
 def _new(
@@ -231,20 +257,24 @@ def _new(
             continue
         known = Counter(m.who[m.who != NOBODY].tolist())
         home = parts[min(known, key=lambda j: (-known[j], j))] if known else None
+        first = ""
         for k in np.flatnonzero(m.who == NOBODY).tolist():
             place = int(m.strand.at[k])
             frame = int(sheet.frame_ids[place])
             box, counts = _box(m.strand.boxes[k]), m.strand.masks.get(place)
             mask = {} if counts is None else {"counts": counts.decode("ascii")}
-            if home is None:
+            if home is None and not first:
                 body = {"phrase": m.strand.phrase, "box_xyxy": box, **mask}
-                yield _decision(queue, Subject("frame", sheet.session, frame), "add", body)
+                added = _decision(queue, Subject("frame", sheet.session, frame), "add", body)
+                first = added.id
+                yield added
                 continue
-            subject = Subject("track", sheet.session, queue.owners[home.key].track)
-            shape = {"frame": frame, "box_xyxy": box}
-            yield _decision(queue, subject, "box", shape, [home.key])
+            number = PENDING if home is None else queue.owners[home.key].track
+            subject, keys = Subject("track", sheet.session, number), [home.key] if home else []
+            made = {"of": [first]} if home is None else {}
+            yield _decision(queue, subject, "box", {"frame": frame, "box_xyxy": box, **made}, keys)
             if mask:
-                yield _decision(queue, subject, "mask", {"frame": frame, **mask}, [home.key])
+                yield _decision(queue, subject, "mask", {"frame": frame, **mask, **made}, keys)
 
 
 def _box(box: NDArray[np.float64]) -> list[float]:
@@ -264,13 +294,12 @@ def _decision(
 ) -> Decision:
     """A decision of a queue; the same for the same."""
     first, last = span or (None, None)
-    owners = [queue.owners[key] for key in keys]
     made = Decision(
         "",
         op,
         subject,
         body or {},
-        base=max((o.revision for o in owners), default=-1),
+        base=queue.seen,
         client=queue.tool,
         card=f"queue-{queue.id}",
         sample=Sample("import"),
@@ -306,9 +335,14 @@ def _settled(found: Sequence[Decision]) -> list[Decision]:
     return sorted(kept, key=_order)
 
 
-_RANK = ("reject", "relabel", "trim", "split", "same", "box", "mask", "add", "accept")
+_RANK = ("relabel", "accept", "split", "trim", "reject", "box", "mask", "add", "same")
+"""Names first, for they say that it is there; identity last, for then all holds for both."""
 
 
-def _order(d: Decision) -> tuple[str, str, int, int, int, str]:
+def _order(d: Decision) -> tuple[str, bool, bool, int, int, int, str]:
     frame = d.body.get("frame", d.first or 0)
-    return (d.subject.session, d.subject.kind, d.subject.id, _RANK.index(d.op), frame, d.id)
+    if d.op == "split":
+        frame = -frame  # the last first: what is split off a track is it no more
+    pending = PENDING in (d.subject.id, d.subject.other)
+    rank = _RANK.index(d.op)
+    return (d.subject.session, pending, d.op == "same", d.subject.id, rank, frame, d.id)

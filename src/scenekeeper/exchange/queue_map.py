@@ -29,6 +29,7 @@ def save_map(queue: Queue, folder: Path) -> None:
         "tool": queue.tool,
         "content": queue.content,
         "runs": queue.runs,
+        "seen": queue.seen,
         "sheets": [_sheet_json(sheet) for sheet in queue.sheets.values()],
         "strands": [_strand_json(k, s, queue.owners[k]) for k, s in queue.strands.items()],
     }
@@ -56,12 +57,11 @@ def load_map(file: Path, tool: str, dataset: Dataset) -> Queue:
             )
         sheets = {sheet["letter"]: _sheet(sheet) for sheet in data["sheets"]}
         strands = {s["key"]: _strand(s) for s in data["strands"]}
-        owners = {s["key"]: Owner(s["track"], s["object"], s["revision"]) for s in data["strands"]}
+        owners = {s["key"]: Owner(s["track"], s["object"]) for s in data["strands"]}
         if not {letter_of(key) for key in strands} <= sheets.keys():
             raise ValueError("a track is on no sheet")
-        queue = Queue(
-            str(data["id"]), data["tool"], data["content"], data["runs"], sheets, strands, owners
-        )
+        facts = (str(data["id"]), data["tool"], data["content"], data["runs"], int(data["seen"]))
+        queue = Queue(*facts, sheets, strands, owners)
         told = queue.content.keys() & queue.runs.keys() >= {s.session for s in sheets.values()}
         if not told:
             raise ValueError("a session is missing")
@@ -125,7 +125,6 @@ def _strand_json(key: str, strand: Strand, owner: Owner) -> dict[str, Any]:
         "key": key,
         "track": owner.track,
         "object": owner.object,
-        "revision": owner.revision,
         "phrase": strand.phrase,
         "at": strand.at.tolist(),
         # Nothing is compared to less than a pixel.

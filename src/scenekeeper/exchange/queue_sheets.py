@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +28,9 @@ SheetKind = Literal["video", "stills"]
 Masks = Literal["best", "all", "none"]
 """Which masks to write: of each track where it is largest, of every frame, or none."""
 
+WELL = 0.5
+"""Share of the area at its largest from which on a track is shown well by a still."""
+
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
@@ -36,8 +39,8 @@ class Sheet:
     Attributes:
         name: unique in the queue and fit for a file.
         letter: unique in the queue and short; keys of its strands begin with it.
-        kind: ``video``, all pictures that show the tracks; or ``stills``, the few that show each
-            track best.
+        kind: ``video``, all pictures that show the tracks; or ``stills``, a few that show each
+            track well.
         session: the session and
         camera: camera.
         size: ``(H, W)`` of the pictures, pixels.
@@ -88,12 +91,10 @@ class Owner:
     Attributes:
         track: the track and
         object: object, -1 = none, of the strand.
-        revision: number of the last event about the track when it was written.
     """
 
     track: int
     object: int
-    revision: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +106,7 @@ class Queue:
         tool: whose files they are.
         content: per session, the fingerprint of the recording.
         runs: per session, the run of the labels.
+        seen: number of the last event of the review log that the labels knew of.
         sheets: by letter.
         strands: by key.
         owners: by key.
@@ -114,6 +116,7 @@ class Queue:
     tool: str
     content: Mapping[str, str]
     runs: Mapping[str, str]
+    seen: int
     sheets: Mapping[str, Sheet]
     strands: Mapping[str, Strand]
     owners: Mapping[str, Owner]
@@ -157,12 +160,8 @@ def sheets_of(
     kinds: Collection[SheetKind],
     tracks: Mapping[str, Collection[int]] | None,
     masks: Masks,
-) -> tuple[dict[str, Sheet], dict[str, Strand], dict[str, tuple[int, int]]]:
-    """Sheets and strands of the chosen tracks.
-
-    Returns:
-        Sheets by letter, strands by key, and ``(track, object)`` by key.
-    """
+) -> tuple[dict[str, Sheet], dict[str, Strand], dict[str, Owner]]:
+    """Sheets by letter, strands by key and their owners by key, of the chosen tracks."""
     found = [
         (session, camera, kind, rows, shown)
         for session in sessions
@@ -172,11 +171,10 @@ def sheets_of(
     names = plain_names([f"{s}-{c}-{k}" for s, c, k, _, _ in found], "sheet")
     sheets: dict[str, Sheet] = {}
     strands: dict[str, Strand] = {}
-    owners: dict[str, tuple[int, int]] = {}
+    owners: dict[str, Owner] = {}
     for index, (session, camera, kind, rows, shown) in enumerate(found):
         letter = _letters(index)
-        best = _best(rows)
-        frames = shown if kind == "video" else shown.filter(_is_in(shown, best["frame_id"]))
+        frames = shown if kind == "video" else shown.filter(_is_in(shown, stills(rows)))
         if not frames.num_rows:
             continue
         sheet = _sheet(names[index], letter, kind, session, camera, frames)
@@ -185,7 +183,7 @@ def sheets_of(
         for track, instances in _tracks(seen):
             key = f"{letter}{track}"
             strands[key] = _strand(key, sheet, instances, masks)
-            owners[key] = (track, int(instances["object"][0].as_py()))
+            owners[key] = Owner(track, int(instances["object"][0].as_py()))
     return sheets, strands, owners
 
 
@@ -223,17 +221,39 @@ def _by_camera(
             yield camera, mine, frames
 
 
-def _is_in(rows: pa.Table, frame_ids: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.is_in(rows["frame_id"], frame_ids.combine_chunks())
+def _is_in(rows: pa.Table, frame_ids: Any) -> pa.ChunkedArray:
+    return pc.is_in(rows["frame_id"], pa.array(np.asarray(frame_ids, np.int64)))
 
 
-def _best(rows: pa.Table) -> pa.Table:
-    """The one instance of each track that is largest, the first of equals."""
-    order = rows.sort_by(
-        [("track", "ascending"), ("area", "descending"), ("frame_id", "ascending")]
-    )
-    track = order["track"].to_numpy()
-    return order.filter(pa.array(np.diff(track, prepend=track[0] - 1) != 0))
+def stills(rows: pa.Table) -> Ids:
+    """Few frames that show every track well: at :data:`WELL` of its largest area or more.
+
+    Greedy cover: again and again the frame that shows most tracks well of which there is none yet,
+    the first of equals.
+
+    Args:
+        rows: instances with ``track``, ``frame_id`` and ``area``, ascending in ``track``.
+
+    Returns:
+        ``frame_id`` s, ascending.
+    """
+    _, track = np.unique(rows["track"].to_numpy(), return_inverse=True)
+    area = rows["area"].to_numpy().astype(np.float64)
+    largest = np.zeros(track.max() + 1)
+    np.maximum.at(largest, track, area)
+    well = np.flatnonzero(area >= WELL * largest[track])
+    frame_ids, frame = np.unique(rows["frame_id"].to_numpy()[well], return_inverse=True)
+    shown = np.bincount(frame)
+    of_track = np.split(frame, np.flatnonzero(np.diff(track[well])) + 1)
+    in_frame = np.split(track[well][np.argsort(frame, kind="stable")], np.cumsum(shown)[:-1])
+    left, chosen = set(range(len(of_track))), []
+    while left:
+        best = int(shown.argmax())
+        chosen.append(int(frame_ids[best]))
+        for k in left & set(in_frame[best].tolist()):
+            np.subtract.at(shown, of_track[k], 1)
+            left.discard(k)
+    return np.array(sorted(chosen), np.int64)
 
 
 def _sheet(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -23,15 +23,8 @@ from scenekeeper.exchange.base import Exported
 from scenekeeper.exchange.folder import replacing_folder, telling_of
 from scenekeeper.exchange.queue_decisions import decisions
 from scenekeeper.exchange.queue_map import load_map, save_map
-from scenekeeper.exchange.queue_sheets import (
-    Masks,
-    Owner,
-    Queue,
-    Returned,
-    letter_of,
-    sheets_of,
-)
-from scenekeeper.review.events import Decision, Subject
+from scenekeeper.exchange.queue_sheets import Masks, Queue, Returned, sheets_of
+from scenekeeper.review.events import Decision
 from scenekeeper.store import Dataset
 
 BUILT_IN = {
@@ -57,7 +50,7 @@ def write_queue(
     sessions: Sequence[str] | None = None,
     *,
     masks: Masks = "best",
-    revision: Callable[[str], int] = lambda key: 0,
+    seen: int = 0,
 ) -> Exported:
     """Write tracks with their pictures as pre-annotations that a labelling tool imports.
 
@@ -70,7 +63,8 @@ def write_queue(
             pictures that show them. All tracks and all labelled pictures when absent.
         sessions: the sessions to take when all tracks are; all when absent.
         masks: of each track its largest mask, all, or none. Sheets of stills have all or none.
-        revision: number of the last review event about a subject, by its key.
+        seen: number of the last event of the review log that the labels know of. Who has decided
+            about a track after that and before the corrections come back, is not overruled.
 
     Raises:
         ExportError: unknown tool, ``out`` exists or cannot be written, or there is no such track.
@@ -83,19 +77,15 @@ def write_queue(
         raise ExportError("is in the way", path=out, remedy="Move it or choose another name.")
     chosen = list(dict.fromkeys(tracks if tracks is not None else sessions or dataset.sessions()))
     runs = {s: _run(dataset, s) for s in chosen}
-    sheets, strands, whose = sheets_of(dataset, chosen, module.SHEETS, tracks, masks)
+    sheets, strands, owners = sheets_of(dataset, chosen, module.SHEETS, tracks, masks)
     if not strands:
         raise ExportError(
             "there is no such track to export" if tracks else "there is no track to export",
             path=dataset.path,
             remedy="Label first: scenekeeper label RECORDING --into DATASET",
         )
-    owners = {
-        key: Owner(track, thing, revision(Subject("track", _session(sheets, key), track).key))
-        for key, (track, thing) in whose.items()
-    }
     content = {s: dataset.session(s).content for s in runs}
-    queue = Queue(_new_id(dataset), tool, content, runs, sheets, strands, owners)
+    queue = Queue(_new_id(dataset), tool, content, runs, seen, sheets, strands, owners)
     with telling_of(out), replacing_folder(out) as folder:
         queue = module.write(dataset, queue, folder)
         save_map(queue, folder)
@@ -182,10 +172,6 @@ def _check_not_all_gone(
 
 def _with_review(back: Returned, reviewed: bool) -> Returned:
     return Returned(back.sheet, back.places, back.strands, reviewed, back.rounding)
-
-
-def _session(sheets: Mapping[str, Any], key: str) -> str:
-    return str(sheets[letter_of(key)].session)
 
 
 def _run(dataset: Dataset, session: str) -> str:
