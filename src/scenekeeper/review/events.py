@@ -109,8 +109,8 @@ class Sample:
 
     Attributes:
         stream: one of :data:`STREAMS`. The reviewer is not told.
-        design: name of the seeded draw of an audit: ``tracks`` (simple random), ``errors``
-            (unequal probabilities) or ``frames``; empty for other streams.
+        design: of the seeded draw of an audit: ``tracks`` (in proportion to their labels), or
+            simple random ``frames``, ``relations``, ``captions``; empty for other streams.
         pi: probability with which the unit was included; NaN where it was not drawn.
         rank: place of the unit in the draw's random order, from 0; -1 = none.
         seed: of the draw.
@@ -234,7 +234,8 @@ class Event:
         decision: what was decided.
         received_ns: when, by the server's clock.
         previous: hash of the event before, 64 hexadecimal digits.
-        hash: SHA-256 over ``previous``, ``seq``, ``received_ns`` and the decision's JSON.
+        hash: SHA-256 over ``previous``, ``seq``, ``received_ns`` and a salted digest of the
+            decision's JSON, so that the chain stays whole where a decision has to be erased.
     """
 
     seq: int
@@ -254,7 +255,8 @@ def checked_body(op: str, body: Mapping[str, Any]) -> dict[str, Any]:
     the later part a ``phrase``; ``box`` ``frame`` and ``box_xyxy``; ``mask`` ``frame``, ``counts``
     (COCO run lengths) and optionally ``clicks`` ``[[x, y, positive]]``; ``add`` ``phrase`` and
     ``box_xyxy``, optionally ``counts``; ``caption`` ``text``; ``complete`` how many were
-    ``missed``; ``undo`` the id ``of`` the event. ``accept`` may say the ``phrase`` that was shown.
+    ``missed``; ``undo`` the id ``of`` the event. ``accept`` may say the ``phrase`` that was shown,
+    and both it and ``reject`` the ``text`` of a caption; by it they hold for that text only.
 
     Raises:
         ReviewError: something is missing or wrong.
@@ -349,7 +351,8 @@ def _object(value: Any, place: str) -> Mapping[str, Any]:
 
 
 _BODY: Mapping[str, Mapping[str, Callable[[Any, str], Any]]] = {
-    "accept": {"phrase?": phrase},
+    "accept": {"phrase?": phrase, "text?": _sentence},
+    "reject": {"text?": _sentence},
     "relabel": {"phrase": phrase},
     "trim": {"first": _whole, "last": _whole},
     "split": {"frame": _whole, "phrase?": phrase},
