@@ -154,7 +154,7 @@ def test_a_gallery_shows_the_best_of_each(reel: Reel) -> None:
 def test_a_relation_is_shown_where_both_can_be_seen(reel: Reel) -> None:
     (entry,) = relations(reel)
     assert entry.statement == "The mug is next to the bowl."
-    assert entry.gain == pytest.approx(0.4 * 90, rel=1e-5)
+    assert entry.gain == pytest.approx(0.25 * 0.4 * 90, rel=1e-5)
     shown = made(reel, entry)
     assert shown.statement == entry.statement and shown.subject.predicate == "next to"
     assert [part.phrase for part in shown.parts] == ["mug", "bowl"]
@@ -235,6 +235,10 @@ def test_a_lookalike_of_another_visit_may_have_been_moved(tmp_path: Path) -> Non
     strangers = {"before": (before,), "elsewhere": (after,)}
     other = Reel(dataset(tmp_path / "e.sk", strangers), units(strangers))
     assert pairs(other) == [], "these two visits share no world"
+    red, green = replace(before, color="red"), replace(after, color="green")
+    painted = {"before": (shelf, red), "later": (shelf, green)}
+    third = Reel(dataset(tmp_path / "f.sk", painted), units(painted))
+    assert pairs(third) == [], "one is red, the other green"
 
 
 # --- seeded errors --------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from scenekeeper.review.entry import Entry
 from scenekeeper.review.events import Subject
 from scenekeeper.review.film import EVEN, RISKY
 from scenekeeper.review.gold import planted
+from scenekeeper.review.other_names import others
 from scenekeeper.review.reel import Reel
 
 CHOICES = 9
@@ -219,16 +220,8 @@ def _side(reel: Reel, rows: Sequence[int], pair: Subject) -> Part:
 
 
 def choices(reel: Reel, rows: Sequence[int]) -> tuple[str, ...]:
-    """Other names, likeliest first by what the machine believes, then the most frequent ones."""
-    units = reel.units
-    belief: dict[str, float] = {}
-    for row in rows:
-        for word, p in units.choices[row].items():
-            belief[word] = belief.get(word, 0.0) + p
-    likely = sorted(belief, key=lambda word: -belief[word])
-    shown = {units.phrase[row] for row in rows[:1]}
-    others = dict.fromkeys([*likely, *reel.words[: 2 * CHOICES]])
-    return tuple(word for word in others if word not in shown)[:CHOICES]
+    """Other names of the thing that some tracks are of, likeliest first."""
+    return others(reel.units, reel.names, rows, CHOICES)
 
 
 def _around(views: Sequence[View]) -> View | None:
