@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluate": DATA,
     # The engine knows what a stage is, not which there are.
     "engine": {"errors", "schema", "store"},
-    "exchange": DATA | {"recording", "world"},
+    "exchange": DATA | {"recording", "review", "world"},
     # Simulated visits are recordings like any other, and their truth is a dataset like any other.
     "simulate": DATA | {"exchange", "recording", "vocabulary"},
     # Review knows recordings for their pictures only.

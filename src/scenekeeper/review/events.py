@@ -234,7 +234,8 @@ class Event:
         decision: what was decided.
         received_ns: when, by the server's clock.
         previous: hash of the event before, 64 hexadecimal digits.
-        hash: SHA-256 over ``previous``, ``seq``, ``received_ns`` and the decision's JSON.
+        hash: SHA-256 over ``previous``, ``seq``, ``received_ns`` and a salted digest of the
+            decision's JSON, so that the chain stays whole where a decision has to be erased.
     """
 
     seq: int
@@ -254,7 +255,8 @@ def checked_body(op: str, body: Mapping[str, Any]) -> dict[str, Any]:
     the later part a ``phrase``; ``box`` ``frame`` and ``box_xyxy``; ``mask`` ``frame``, ``counts``
     (COCO run lengths) and optionally ``clicks`` ``[[x, y, positive]]``; ``add`` ``phrase`` and
     ``box_xyxy``, optionally ``counts``; ``caption`` ``text``; ``complete`` how many were
-    ``missed``; ``undo`` the id ``of`` the event. ``accept`` may say the ``phrase`` that was shown.
+    ``missed``; ``undo`` the id ``of`` the event. ``accept`` may say the ``phrase`` that was shown,
+    and both it and ``reject`` the ``text`` of a caption; by it they hold for that text only.
 
     Raises:
         ReviewError: something is missing or wrong.
@@ -349,7 +351,8 @@ def _object(value: Any, place: str) -> Mapping[str, Any]:
 
 
 _BODY: Mapping[str, Mapping[str, Callable[[Any, str], Any]]] = {
-    "accept": {"phrase?": phrase},
+    "accept": {"phrase?": phrase, "text?": _sentence},
+    "reject": {"text?": _sentence},
     "relabel": {"phrase": phrase},
     "trim": {"first": _whole, "last": _whole},
     "split": {"frame": _whole, "phrase?": phrase},
