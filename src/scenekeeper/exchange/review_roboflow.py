@@ -1,4 +1,4 @@
-"""Roboflow: the stills that show each track best, as COCO with outlines.
+"""Roboflow: the stills that show each track well, as COCO with outlines.
 
 In: a queue. Out: a folder of pictures and ``_annotations.coco.json``, per sheet. Roboflow knows no
 tracks and gives back numbers and file names of its own, maybe of resized pictures: so a thing is
@@ -27,7 +27,7 @@ from scenekeeper.store import Dataset
 
 SHEETS = frozenset({"stills"})
 NOTES = (
-    "Roboflow holds no tracks: it gets the pictures that show each track best, and what is"
+    "Roboflow holds no tracks: it gets the pictures that show each track well, and what is"
     " corrected there holds for the whole track.",
 )
 FILE = "_annotations.coco.json"
