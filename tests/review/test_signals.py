@@ -244,3 +244,4 @@ def test_another_labelling_is_another_snapshot_and_a_persons_name_is_none(tmp_pa
     again = units(dataset)
     assert again.snapshot == snapshot(dataset) != first.snapshot
     assert again.frames.tolist() == [5]
+    assert len(list((dataset.path / "cache" / "review").iterdir())) == 1

@@ -101,6 +101,9 @@ def units(dataset: Dataset) -> Units:
     try:
         with atomic.replacing(file) as temporary:
             pq.write_table(_to_table(made), temporary, compression="zstd", compression_level=1)
+        for other in file.parent.glob("units-*.parquet"):
+            if other != file:  # of labels that are no longer in force
+                other.unlink(missing_ok=True)
     except OSError:
         pass  # a dataset that can only be read is read anew each time
     return made
