@@ -42,8 +42,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": DATA | {"recording", "world"},
     "labelers": DATA
     | {"describe", "engine", "ground", "models", "naming", "quality", "segment", "world"},
+    # Labels that are made anew are given to what people decided of those before.
     "labeling": DATA
-    | {"describe", "engine", "labelers", "models", "quality", "recording", "vocabulary", "world"},
+    | {"describe", "engine", "labelers", "models", "quality", "recording", "review"}
+    | {"vocabulary", "world"},
     "doctoring": VOCABULARY | {"models"},
     "vocabulary": VOCABULARY,
     "verbs": DATA
