@@ -35,7 +35,7 @@ class PageDesk(MadeDesk):
     """See the module; what it answers to requests can be set.
 
     Attributes:
-        page: version that the state tells instead of the true one, if any.
+        hidden: how many things the labels of a frame lack, the largest.
         answers: by operation, the status and reason of the receipt for it instead of saving.
         segmenter: whether masks can be had for clicks.
         broken: whether nothing can be stored.
@@ -68,9 +68,9 @@ class PageDesk(MadeDesk):
         }
 
     def state(self, visitor: Visitor) -> Mapping[str, Any]:
-        phrases = {r["phrase"] for r in self.dataset.table("objects").to_pylist()}
-        told = {**super().state(visitor), **self.worth}
-        return {**told, "words": sorted({*told["words"], *(p for p in phrases if p)})}
+        named = self.dataset.sql("SELECT DISTINCT phrase FROM instances ORDER BY phrase")
+        words = [r["phrase"] for r in named.to_pylist() if r["phrase"]]
+        return {**super().state(visitor), **self.worth, "words": words}
 
     def decide(self, visitor: Visitor, decisions: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
         if self.broken:
@@ -243,7 +243,13 @@ def _gallery(tracks: Sequence[Card]) -> Card:
 
 def _relation(dataset: Dataset, tracks: Sequence[Card]) -> list[Card]:
     by_id = {(t.subject.session, t.subject.id): t for t in tracks}
-    for row in dataset.table("relations").to_pylist():
+    rows = dataset.table("relations").to_pylist() or [
+        {"session": _of(a), "subject": a.subject.id, "predicate": "near", "object": b.subject.id}
+        for a in tracks
+        for b in tracks
+        if a is not b and _of(a) == _of(b)
+    ]
+    for row in rows:
         a = by_id.get((row["session"], row["subject"]))
         b = by_id.get((row["session"], row["object"]))
         shared = {v.frame_id for v in a.views} & {v.frame_id for v in b.views} if a and b else ()

@@ -136,11 +136,10 @@ def test_an_object_is_shown_in_all_its_sessions(reel: Reel) -> None:
     shown = made(reel, entry)
     assert (shown.frames, shown.sessions, shown.phrase) == (140, 2, "mug")
     assert [part.subject.session for part in shown.parts] == ["first", "second"]
-    assert shown.views == tuple(view for part in shown.parts for view in part.views)
-    for part, thing in zip(shown.parts, (MUG, SAME_MUG), strict=True):
-        assert len(part.views) == 4
-        for view in part.views:
-            shows(view, thing)
+    assert [view.session for view in shown.views] == ["first"] * 4 + ["second"] * 4
+    for view in shown.views:
+        shows(view, MUG if view.session == "first" else SAME_MUG)
+    assert not any(part.views for part in shown.parts), "no picture is shown twice"
 
 
 def test_a_gallery_shows_the_best_of_each(reel: Reel) -> None:
@@ -155,13 +154,25 @@ def test_a_gallery_shows_the_best_of_each(reel: Reel) -> None:
 def test_a_relation_is_shown_where_both_can_be_seen(reel: Reel) -> None:
     (entry,) = relations(reel)
     assert entry.statement == "The mug is next to the bowl."
-    assert entry.gain == pytest.approx(0.4 * 90, rel=1e-5)
+    assert entry.gain == pytest.approx(0.25 * 0.4 * 90, rel=1e-5)
     shown = made(reel, entry)
     assert shown.statement == entry.statement and shown.subject.predicate == "next to"
-    for one, other in zip(shown.parts[0].views, shown.parts[1].views, strict=True):
+    assert [part.phrase for part in shown.parts] == ["mug", "bowl"]
+    for one, other in zip(shown.views, shown.parts[1].views, strict=True):
         assert one.frame_id == other.frame_id and one.window_xyxy == other.window_xyxy
         shows(one, MUG)
         shows(other, BOWL)
+
+
+def test_two_things_that_no_frame_shows_together_are_shown_apart(tmp_path: Path) -> None:
+    one = Thing(1, "mug", tuple(range(20)), object=1)
+    other = Thing(2, "bowl", tuple(range(50, 70)), x=90, object=2)
+    made_of = {"only": (one, other)}
+    reel = Reel(dataset(tmp_path / "d.sk", made_of), units(made_of))
+    entry = Entry("relation", Subject("relation", "only", 1, 2, "behind"), (0, 1))
+    seen = made(reel, entry).views
+    for view, thing in zip(seen, (one, other), strict=True):
+        shows(view, thing)
 
 
 def test_an_audited_frame_shows_nothing_but_itself(reel: Reel) -> None:
@@ -224,6 +235,10 @@ def test_a_lookalike_of_another_visit_may_have_been_moved(tmp_path: Path) -> Non
     strangers = {"before": (before,), "elsewhere": (after,)}
     other = Reel(dataset(tmp_path / "e.sk", strangers), units(strangers))
     assert pairs(other) == [], "these two visits share no world"
+    red, green = replace(before, color="red"), replace(after, color="green")
+    painted = {"before": (shelf, red), "later": (shelf, green)}
+    third = Reel(dataset(tmp_path / "f.sk", painted), units(painted))
+    assert pairs(third) == [], "one is red, the other green"
 
 
 # --- seeded errors --------------------------------------------------------------------------------

@@ -124,7 +124,7 @@ def _of_track(
         return
     yield from _left_out(queue, subject, parts, unseen)
     name = _name(parts)
-    if name is not None and name != parts[0].strand.phrase:
+    if name != parts[0].strand.phrase:
         yield _decision(queue, subject, "relabel", {"phrase": name}, written)
     for part in parts:
         yield from _drawn(queue, subject, part)
@@ -178,17 +178,23 @@ def _runs(flags: NDArray[np.bool_], one_by_one: bool) -> list[tuple[int, int]]:
     return [(a, b - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _name(parts: list[Part]) -> str | None:
-    """What most of a track is called now; ``None`` where no name has most."""
-    votes: Counter[str] = Counter()
+def _name(parts: list[Part]) -> str:
+    """What a track is called now.
+
+    On a sheet its name is that of most of its boxes, or of half of them if they were renamed. Where
+    sheets differ somebody has renamed it on one and not looked at the other: the new name counts,
+    of several the one that most boxes have.
+    """
+    before = parts[0].strand.phrase
+    renamed: Counter[str] = Counter()
     for part in parts:
-        held = Counter(part.by[part.alive].tolist())
-        for i, n in held.items():
+        votes: Counter[str] = Counter()
+        for i, n in Counter(part.by[part.alive].tolist()).items():
             votes[part.back[i].strand.phrase] += n
-    if not votes:
-        return None
-    phrase, n = votes.most_common(1)[0]
-    return phrase if 2 * n > votes.total() else None
+        for phrase, n in votes.items():
+            if phrase != before and 2 * n >= votes.total():
+                renamed[phrase] += n
+    return renamed.most_common(1)[0][0] if renamed else before
 
 
 def _drawn(queue: Queue, subject: Subject, part: Part) -> Iterator[Decision]:
@@ -213,9 +219,9 @@ def _identity(queue: Queue, sheet: Sheet, parts: list[Part]) -> Iterator[Decisio
     """Where tracks pass from one strand to another, and which of their pieces are one thing now."""
     held: dict[int, list[tuple[str, str]]] = {}  # per strand, its pieces: key, who makes it
     for part in parts:
-        name = _name([part]) or part.strand.phrase
+        name = _name([part])
         subject = Subject("track", sheet.session, queue.owners[part.key].track)
-        there = np.flatnonzero(part.alive).tolist()
+        there = [k for k in np.flatnonzero(part.alive).tolist() if _has_identity(part, k, name)]
         if there:
             held.setdefault(int(part.by[there[0]]), []).append((part.key, ""))
         for before, after in pairwise(there):
@@ -241,6 +247,13 @@ def _identity(queue: Queue, sheet: Sheet, parts: list[Part]) -> Iterator[Decisio
             subject = Subject("pair", sheet.session, pair[0][0], pair[1][0])
             body = {"of": [maker for _, maker in pair]} if pair[0][1] or pair[1][1] else {}
             yield _decision(queue, subject, "same", body, [one, other])
+
+
+def _has_identity(part: Part, k: int, name: str) -> bool:
+    """Whether the box that came back is of a track: of one drawn anew in one picture alone, under
+    the same name, nobody has said that it is another thing."""
+    strand = part.back[part.by[k]].strand
+    return bool(strand.key) or len(strand.at) > 1 or strand.phrase != name
 
 
 def _made_last(piece: tuple[str, str]) -> bool:

@@ -5,7 +5,6 @@ In: a dataset and its units. Out: views of tracks and frames, exact in pixels an
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 from scenekeeper.errors import DatasetError
 from scenekeeper.review.cards import View
 from scenekeeper.review.film import Film, Float32, chosen, film, window
+from scenekeeper.review.other_names import Names, names
 from scenekeeper.review.units import Int, Units
 from scenekeeper.schema import INSTANCES
 from scenekeeper.store import Dataset
@@ -76,9 +76,14 @@ class Reel:
         return film(self.dataset, self.units)
 
     @cached_property
+    def names(self) -> Names:
+        """The names in use."""
+        return names(self.units)
+
+    @property
     def words(self) -> tuple[str, ...]:
         """All names in use, most frequent first."""
-        return tuple(word for word, _ in Counter(self.units.phrase).most_common())
+        return self.names.words
 
     @cached_property
     def rows_of_object(self) -> Mapping[int, tuple[int, ...]]:
