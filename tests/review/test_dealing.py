@@ -126,11 +126,19 @@ def test_the_page_is_not_told_why_a_card_is_shown(reel: Reel) -> None:
     assert "audit" not in json.dumps(told[0]) and "0.125" not in json.dumps(told[0])
 
 
+def test_a_track_that_is_no_more_makes_no_card(reel: Reel) -> None:
+    gone = {"first": (*SESSIONS["first"], replace(MUG, track=77)), "second": (SAME_MUG,)}
+    stale = Reel(reel.dataset, units(gone))
+    assert card(stale, Entry("track", Subject("track", "first", 77), (3,))) is None
+    assert card(stale, Entry("object", Subject("object", "", 1), (0, 3, 4))) is None
+    assert card(stale, track(0)) is not None
+
+
 def test_a_damaged_segment_is_named(tmp_path: Path) -> None:
     made_of = {"only": (BOWL,)}
     labelled = dataset(tmp_path / "d.sk", made_of)
     reel = Reel(labelled, units(made_of))
-    assert len(reel.film.frame_id) == 100
+    assert len(reel.film("only").frame_id) == 100
     labelled.segment("instances", "r", "only", 1).write_bytes(b"not Parquet")
     with pytest.raises(DatasetError, match="only-00001"):
         card(reel, Entry("track", Subject("track", "only", 4), (0,)))

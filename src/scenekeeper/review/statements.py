@@ -74,13 +74,14 @@ def _relations(reel: Reel, effort: Effort) -> Iterator[Entry]:
 
 
 def _of_frames(reel: Reel, effort: Effort) -> Iterator[Entry]:
-    """Frames in a row of which the same is said are asked about once."""
+    """Frames of a camera in a row of which the same is said are asked about once."""
     rows = reel.dataset.sql(
-        f"SELECT session, frame_id, text FROM {_machine(reel, 'captions')}"
-        " WHERE source <> 'template'"
-        " AND status = 'auto' ORDER BY session, frame_id"
+        f"SELECT session, camera, frame_id, text FROM {_machine(reel, 'captions')}"
+        " JOIN frames USING (session, frame_id) WHERE source <> 'template' AND status = 'auto'"
+        " ORDER BY session, camera, frame_id"
     ).to_pylist()
-    for (session, text), run in groupby(rows, key=lambda r: (r["session"], r["text"])):
+    alike = groupby(rows, key=lambda r: (r["session"], r["camera"], r["text"]))
+    for (session, _, text), run in alike:
         frames = [r["frame_id"] for r in run]
         subject = Subject("caption", session, frames[len(frames) // 2])
         gain = WORTH * UNTRUE * len(frames)
