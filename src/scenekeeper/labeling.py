@@ -29,6 +29,7 @@ from scenekeeper.recording import Recording, open_recordings
 from scenekeeper.recording.frames import frame_index, read_frames, signal_rows
 from scenekeeper.recording.open import reopen
 from scenekeeper.recording.registration import align, apply_alignment
+from scenekeeper.review.apply import refresh
 from scenekeeper.schema import UNNAMED, Frame
 from scenekeeper.store import Dataset, SessionInfo, fingerprint
 from scenekeeper.vocabulary import FILE as VOCABULARY
@@ -216,6 +217,7 @@ def describe_again(dataset: Dataset) -> None:
             dataset.describe_run(table, run, facts)
             dataset.write_segment(rows, table, run, session)
         dataset.set_current(session, {**runs, "captions": run})
+    refresh(dataset)
 
 
 def build_world(
@@ -275,6 +277,7 @@ def _fuse_session(
     done = engine.run(
         dataset, session, stages, lambda rows: read_frames(aligned, rows), progress, workers, runs
     )
+    refresh(dataset)
     dataset.refresh_views()
     return _report(dataset, info, done)
 
@@ -305,6 +308,7 @@ def _label_session(
         progress,
         workers,
     )
+    refresh(dataset)  # decisions of earlier reviews hold for these labels, too
     dataset.refresh_views()
     if given_names(dataset) != names:  # somebody named a thing meanwhile
         describe_again(dataset)
