@@ -34,11 +34,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluate": DATA,
     # The engine knows what a stage is, not which there are.
     "engine": {"errors", "schema", "store"},
-    "exchange": DATA | {"recording", "world"},
+    "exchange": DATA | {"recording", "review", "world"},
     # Simulated visits are recordings like any other, and their truth is a dataset like any other.
     "simulate": DATA | {"exchange", "recording", "vocabulary"},
-    # Review knows recordings for their pictures only.
-    "review": DATA | {"recording"},
+    # Review knows recordings for their pictures only, and the words that it advises to change.
+    "review": DATA | {"recording", "vocabulary"},
     "report": DATA | {"recording", "world"},
     "labelers": DATA
     | {"describe", "engine", "ground", "models", "naming", "quality", "segment", "world"},

@@ -638,6 +638,7 @@ RULINGS = pa.schema(
         ("as_track", pa.int64()),
         ("status", pa.string()),
         ("event", pa.int64()),
+        ("t_ns", pa.int64()),
     ]
 )
 
@@ -649,8 +650,11 @@ DRAWN = pa.schema(
         ("added", pa.bool_()),
         ("box_xyxy", _BOX),
         ("mask", pa.binary()),
+        ("area", pa.int32()),
         ("phrase", pa.string()),
+        ("status", pa.string()),
         ("event", pa.int64()),
+        ("t_ns", pa.int64()),
     ]
 )
 
@@ -663,7 +667,9 @@ SAYINGS = pa.schema(
         ("object", pa.int64()),
         ("holds", pa.bool_()),
         ("text", pa.string()),
+        ("status", pa.string()),
         ("event", pa.int64()),
+        ("t_ns", pa.int64()),
     ]
 )
 

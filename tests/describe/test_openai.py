@@ -6,24 +6,27 @@ import asyncio
 import base64
 import io
 import json
+import signal
 import socket
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from scenekeeper.describe.asking import answers
 from scenekeeper.describe.openai import HttpChat, Patience, load
 from scenekeeper.describe.pace import Pace
-from scenekeeper.describe.wire import Address
 from scenekeeper.errors import ModelError
 from scenekeeper.models import Ask, Device, Reply, Source
+from scenekeeper.models.wire import Address
 from scenekeeper.schema import Labels
 from tests.checkpoints.pictures import frame
-from tests.describe.fake_server import Body, FakeServer, Trouble, serving
+from tests.describe.fake_server import Body, FakeServer, Trouble, is_probe, serving
 
 PICTURE = np.full((64, 96, 3), (200, 30, 30), np.uint8)
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
@@ -196,6 +199,44 @@ def unused_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return int(s.getsockname()[1])
+
+
+def test_an_interrupt_waits_for_no_answer() -> None:
+    """The one who asks is stopped while the server still holds all questions."""
+    fake = Held()
+    patience = replace(QUICK, answer_s=60)
+    with serving(fake) as where:
+        talk = chat(where, patience)
+        assert "images" in talk.capabilities
+        me = threading.get_ident()
+
+        def stop() -> None:
+            fake.asked.wait(30)
+            signal.pthread_kill(me, signal.SIGINT)
+
+        stopper = threading.Thread(target=stop)
+        stopper.start()
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                answers(talk, [question(), question("and that?")])
+            assert not fake.release.is_set()
+            stopper.join()
+        finally:
+            fake.release.set()
+
+
+class Held(FakeServer):
+    """Answers nothing but the probe, until it is released."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.release = threading.Event(), threading.Event()
+
+    def reply(self, body: Body) -> Body:
+        if not is_probe(body):
+            self.asked.set()
+            self.release.wait(60)
+        return super().reply(body)
 
 
 def test_a_server_that_is_down_stops_the_work() -> None:

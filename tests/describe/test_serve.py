@@ -12,9 +12,9 @@ import pytest
 
 from scenekeeper.describe.openai import HttpChat, load
 from scenekeeper.describe.questions import Bounds
-from scenekeeper.describe.wire import Address
 from scenekeeper.errors import ModelError
 from scenekeeper.models import Ask, Device, Source
+from scenekeeper.models.wire import Address
 from scenekeeper.schema import Labels
 from tests.checkpoints.pictures import frame
 from tests.serving import serving

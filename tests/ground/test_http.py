@@ -86,7 +86,7 @@ def fails(code: int, body: bytes = b"") -> Handle:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # is not asked
     running = Server()
     yield running
     running.server.shutdown()
@@ -195,10 +195,9 @@ def test_pictures_are_not_sent_elsewhere(server: Server) -> None:
 
 
 def test_a_key_is_sent_as_a_bearer_token(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = grounder(server.address)
-    model.run([frame()], WORDS, [None])
+    grounder(server.address).run([frame()], WORDS, [None])
     monkeypatch.setenv(KEY, "secret")
-    model.run([frame()], WORDS, [None])
+    grounder(server.address).run([frame()], WORDS, [None])
     assert [h["Authorization"] for h in server.headers] == [None, "Bearer secret"]
 
 

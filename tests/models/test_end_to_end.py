@@ -134,6 +134,21 @@ def test_killed_and_resumed_the_labels_are_the_same(
     assert content(labelled(home, into, models.composed)) == whole
 
 
+def test_two_processes_that_share_a_dataset_make_the_labels_of_one(
+    home: Path, models: Models, tmp_path: Path
+) -> None:
+    whole = content(labelled(home, tmp_path / "whole.sk", models.composed))
+    into = tmp_path / "shared.sk"
+    both = [
+        subprocess.Popen(command(home, into, models.composed), stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for process in both:
+        _, told = process.communicate()
+        assert process.returncode == 0, told[-3000:]
+    assert content(open_dataset(into)) == whole
+
+
 def content(dataset: Dataset) -> dict[str, list[dict[str, Any]]]:
     """What the tables hold, in order."""
     columns = {"instances": ["frame_id", "instance"], "statements": ["frame_id", "kind", "subject"]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -262,6 +262,7 @@ def test_the_pairs_compared_grow_as_the_things_do() -> None:
 
 
 @given(st.integers(0, 10_000))
+@example(923)
 @settings(max_examples=10, deadline=None)
 def test_looking_again_at_what_changed_gives_what_looking_at_everything_gives(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,8 +17,25 @@ def answers(chat: Chat, asks: Sequence[Ask]) -> list[Reply]:
 
     Raises:
         ModelError: nothing can be asked, e.g. the server is down.
+        KeyboardInterrupt: at once; the questions are cancelled.
     """
     if not asks:
         return []
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(chat.ask(asks))
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lambda: asyncio.run(chat.ask(asks))).result()
+        work = thread.submit(_finish, loop, task)
+        try:
+            return work.result()
+        except (KeyboardInterrupt, SystemExit):
+            with contextlib.suppress(RuntimeError):  # it has ended this very moment
+                loop.call_soon_threadsafe(task.cancel)
+            raise
+
+
+def _finish(loop: asyncio.AbstractEventLoop, task: asyncio.Task[list[Reply]]) -> list[Reply]:
+    try:
+        return loop.run_until_complete(task)
+    finally:
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()

@@ -23,19 +23,16 @@ from scenekeeper.describe.dialect import read_reply, request
 from scenekeeper.describe.pace import Pace
 from scenekeeper.describe.probe import probe
 from scenekeeper.describe.sight import sight_of
-from scenekeeper.describe.wire import Address, Answer, BrokenError, UnreachableError, Wire
 from scenekeeper.errors import ModelError
 from scenekeeper.models import Ask, Device, Reply, Source
 from scenekeeper.models.chat import Capability
 from scenekeeper.models.known import licence_of
+from scenekeeper.models.wire import AGAIN, Address, Answer, BrokenError, UnreachableError, Wire
 
 KEY = "OPENAI_API_KEY"
 PATH = "/chat/completions"
-AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
-"""What a server answers when the same question may be answered later."""
-
 BUSY = frozenset({429, 503, 529})
-"""And when it was asked too much at once."""
+"""What a server answers that was asked too much at once."""
 
 
 def load(source: Source, device: Device) -> Describer:
@@ -136,7 +133,12 @@ class HttpChat:
         given_up = threading.Event()
         job = functools.partial(self._reply, can=can, given_up=given_up)
         jobs = [loop.run_in_executor(self._pool, job, ask) for ask in requests]
-        done = await asyncio.gather(*jobs, return_exceptions=True)
+        try:
+            done = await asyncio.gather(*jobs, return_exceptions=True)
+        except asyncio.CancelledError:
+            given_up.set()
+            self._wire.hang_up()
+            raise
         for one in done:
             if isinstance(one, BaseException):
                 raise one
@@ -146,7 +148,7 @@ class HttpChat:
         if given_up.is_set():
             return Reply("", "failed", problem="the server is down")
         try:
-            answer = self._answer(request(ask, self._model, can))
+            answer = self._answer(request(ask, self._model, can), given_up)
         except ModelError:
             given_up.set()  # what others of the same call still wait for will not come, either
             raise
@@ -156,8 +158,8 @@ class HttpChat:
             return Reply("", "failed", problem=f"{answer.status}: {answer.text}")
         return read_reply(answer.data)
 
-    def _answer(self, body: Mapping[str, Any]) -> Answer:
-        """The last of as many tries as it takes.
+    def _answer(self, body: Mapping[str, Any], given_up: threading.Event) -> Answer:
+        """The last of as many tries as it takes, or as are made before all is given up.
 
         Raises:
             ModelError: the server is down or does not let us in.
@@ -167,7 +169,9 @@ class HttpChat:
         answer: Answer | None = None
         for trial in range(self.patience.tries):
             if trial:
-                time.sleep(self.patience.wait_s(trial - 1, answer.wait_s if answer else None))
+                wait_s = self.patience.wait_s(trial - 1, answer.wait_s if answer else None)
+                if given_up.wait(wait_s):
+                    break
             answer = None
             with self.pace.turn() as era:
                 start = time.monotonic()
@@ -210,7 +214,7 @@ class HttpChat:
 
     def _probe_call(self, body: Mapping[str, Any]) -> Answer:
         try:
-            return self._answer(body)
+            return self._answer(body, threading.Event())
         except BrokenError as error:
             raise self._error(f"does not answer ({error})", "See what it logs.") from error
 

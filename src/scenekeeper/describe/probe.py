@@ -13,10 +13,10 @@ import numpy as np
 
 from scenekeeper.describe.dialect import TOP, read_tokens, request
 from scenekeeper.describe.salvage import find_json
-from scenekeeper.describe.wire import Answer
 from scenekeeper.errors import ModelError
 from scenekeeper.models import Ask
 from scenekeeper.models.chat import Capability
+from scenekeeper.models.wire import Answer
 
 QUESTION = "Name one colour."
 UNLIKELY = "zq-7041"

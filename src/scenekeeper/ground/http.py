@@ -16,16 +16,12 @@ the address that the user typed and nowhere else; redirections are not followed.
 from __future__ import annotations
 
 import base64
-import http.client
-import json
 import os
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -36,6 +32,7 @@ from scenekeeper.ground.candidates import CandidateConfig, Prompts, candidates
 from scenekeeper.models.base import Card, Words
 from scenekeeper.models.device import Device
 from scenekeeper.models.source import Source
+from scenekeeper.models.wire import AGAIN, Address, Answer, BrokenError, UnreachableError, Wire
 from scenekeeper.schema import Frame, Labels
 
 KEY = "SCENEKEEPER_HTTP_KEY"
@@ -44,12 +41,6 @@ BATCH = 8
 
 QUALITY = 95
 """Of the JPEG."""
-
-AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Answers after which the same request may succeed."""
-
-MOST = 64 << 20
-"""Bytes of an answer, at most."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +61,9 @@ class Patience:
     most_s: float = 30.0
     wait: Callable[[float], None] = time.sleep
 
-    def pause(self, trial: int, wished: str | None) -> None:
-        """Wait after a trial, from 0 on; ``wished`` is the server's ``Retry-After``."""
-        asked = float(wished) if wished and wished.isdigit() else 0.0
-        self.wait(min(self.most_s, max(asked, self.first_s * 2**trial)))
+    def pause(self, trial: int, wished: float | None) -> None:
+        """Wait after a trial, from 0 on; ``wished`` is the server's ``Retry-After``, seconds."""
+        self.wait(min(self.most_s, max(wished or 0.0, self.first_s * 2**trial)))
 
 
 def load(source: Source, device: Device) -> HttpGrounder:
@@ -82,11 +72,7 @@ def load(source: Source, device: Device) -> HttpGrounder:
     Raises:
         ModelError: it is no address.
     """
-    if urllib.parse.urlsplit(source.where).scheme not in ("http", "https"):
-        raise ModelError(
-            f"{source.where!r} is no address",
-            remedy=f"Write {source.family}:http://HOST:PORT/PATH, and #MODEL if it has several.",
-        )
+    Address.parse(source.where, source.family, "/")
     keep = CandidateConfig()
     card = Card(
         str(source),
@@ -130,47 +116,49 @@ class HttpGrounder:
         boxes, scores = self._read(answer, prompts)
         return candidates(frame, boxes, prompts.fold(scores), prompts.phrases, self.keep)
 
-    def _question(self, frame: Frame, prompts: Prompts) -> bytes:
+    def _question(self, frame: Frame, prompts: Prompts) -> dict[str, Any]:
         rgb = np.ascontiguousarray(frame.rgb)
         jpeg = simplejpeg.encode_jpeg(rgb, quality=QUALITY, colorspace="RGB")
-        question = {
+        return {
             "image": base64.b64encode(jpeg).decode("ascii"),
             "phrases": list(prompts.texts),
             "min_score": self.keep.min_score,
             "model": self.source.part,
         }
-        return json.dumps(question).encode()
 
-    def _post(self, question: bytes) -> Any:
+    @cached_property
+    def _wire(self) -> Wire:
+        address = Address.parse(self.source.where, self.source.family, "/")
+        patience = self.patience.timeout_s
+        return Wire(address, os.environ.get(KEY), patience, patience)
+
+    def _post(self, question: Mapping[str, Any]) -> Any:
         """The server's answer; asks again where that may help."""
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if key := os.environ.get(KEY):
-            headers["Authorization"] = f"Bearer {key}"
-        where = self.source.where
-        opener = urllib.request.build_opener(_Stay)
-        problem, cause = "", Exception()
+        problem = ""
         for trial in range(self.patience.tries):
-            request = urllib.request.Request(where, question, headers)
-            wished = None
+            answer = None
             try:
-                with opener.open(request, timeout=self.patience.timeout_s) as reply:
-                    return self._parsed(reply.read(MOST + 1))
-            except urllib.error.HTTPError as error:
-                with error:
-                    said = error.read(300).decode("utf-8", "replace").strip()
-                if error.code not in AGAIN:
-                    raise self._refused(error.code, said) from error
-                problem, cause = f"answers {error.code} {said}".strip(), error
-                wished = error.headers.get("Retry-After")
-            except (OSError, http.client.HTTPException) as error:
-                problem, cause = f"does not answer ({getattr(error, 'reason', error)})", error
+                answer = self._wire.call("", question)
+            except (UnreachableError, BrokenError) as error:
+                problem = f"does not answer ({error})"
+            if answer is not None and answer.status not in AGAIN:
+                return self._told(answer)
+            if answer is not None:
+                problem = f"answers {answer.status} {answer.text}".strip()
             if trial < self.patience.tries - 1:
-                self.patience.pause(trial, wished)
+                self.patience.pause(trial, answer.wait_s if answer else None)
         raise ModelError(
             f"{problem}, after {self.patience.tries} tries",
-            path=where,
+            path=self.source.where,
             remedy="See that the server runs and can be reached from here.",
-        ) from cause
+        )
+
+    def _told(self, answer: Answer) -> Any:
+        if not 200 <= answer.status < 300:
+            raise self._refused(answer.status, answer.text)
+        if answer.data is None:
+            raise self._odd("its answer is no JSON")
+        return answer.data
 
     def _refused(self, code: int, said: str) -> ModelError:
         if code in (401, 403):
@@ -180,14 +168,6 @@ class HttpGrounder:
         return ModelError(
             f"refuses with {code} {said}".strip(), path=self.source.where, remedy=remedy
         )
-
-    def _parsed(self, body: bytes) -> Any:
-        if len(body) > MOST:
-            raise self._odd("its answer is too long")
-        try:
-            return json.loads(body)
-        except ValueError as error:
-            raise self._odd("its answer is no JSON") from error
 
     def _read(self, answer: Any, prompts: Prompts) -> tuple[Any, Any]:
         """Boxes ``[N, 4]`` and scores ``[N, T]`` in an answer."""
@@ -216,11 +196,3 @@ class HttpGrounder:
             path=self.source.where,
             remedy="What is sent and expected is described in scenekeeper.ground.http.",
         )
-
-
-class _Stay(urllib.request.HTTPRedirectHandler):
-    """Follows no redirection, for pictures and keys are meant for one address."""
-
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        """Refuse."""
-        return None

@@ -109,8 +109,8 @@ class Sample:
 
     Attributes:
         stream: one of :data:`STREAMS`. The reviewer is not told.
-        design: name of the seeded draw of an audit: ``tracks`` (simple random), ``errors``
-            (unequal probabilities) or ``frames``; empty for other streams.
+        design: of the seeded draw of an audit: ``tracks`` (in proportion to their labels), or
+            simple random ``frames``, ``relations``, ``captions``; empty for other streams.
         pi: probability with which the unit was included; NaN where it was not drawn.
         rank: place of the unit in the draw's random order, from 0; -1 = none.
         seed: of the draw.
@@ -234,7 +234,8 @@ class Event:
         decision: what was decided.
         received_ns: when, by the server's clock.
         previous: hash of the event before, 64 hexadecimal digits.
-        hash: SHA-256 over ``previous``, ``seq``, ``received_ns`` and the decision's JSON.
+        hash: SHA-256 over ``previous``, ``seq``, ``received_ns`` and a salted digest of the
+            decision's JSON, so that the chain stays whole where a decision has to be erased.
     """
 
     seq: int
@@ -252,9 +253,11 @@ def checked_body(op: str, body: Mapping[str, Any]) -> dict[str, Any]:
 
     ``relabel`` needs ``phrase``; ``trim`` ``first`` and ``last``; ``split`` ``frame``, and may give
     the later part a ``phrase``; ``box`` ``frame`` and ``box_xyxy``; ``mask`` ``frame``, ``counts``
-    (COCO run lengths) and optionally ``clicks`` ``[[x, y, positive]]``; ``add`` ``phrase`` and
-    ``box_xyxy``, optionally ``counts``; ``caption`` ``text``; ``complete`` how many were
-    ``missed``; ``undo`` the id ``of`` the event. ``accept`` may say the ``phrase`` that was shown.
+    (COCO run lengths) and optionally ``clicks`` ``[[x, y, positive]]`` and what a segmenter
+    ``carried`` it to, ``[[frame, counts]]``; ``add`` ``phrase`` and ``box_xyxy``, optionally
+    ``counts``; ``caption`` ``text``; ``complete`` how many were ``missed``; ``undo`` the id ``of``
+    the event. ``accept`` may say the ``phrase`` that was shown, and both it and ``reject`` the
+    ``text`` of a caption; by it they hold for that text only.
 
     Raises:
         ReviewError: something is missing or wrong.
@@ -313,6 +316,12 @@ def _counts(value: Any, place: str) -> str:
     return text
 
 
+def _carried(value: Any, place: str) -> list[list[Any]]:
+    if not isinstance(value, list) or any(not isinstance(v, list) or len(v) != 2 for v in value):
+        raise ReviewError("carried masks are a list of [frame, counts]", place=place)
+    return [[_whole(frame, place), _counts(counts, place)] for frame, counts in value]
+
+
 def _whole(value: Any, place: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) > 2**62:
         raise ReviewError(f"is a whole number, not {value!r}"[:120], place=place)
@@ -349,12 +358,13 @@ def _object(value: Any, place: str) -> Mapping[str, Any]:
 
 
 _BODY: Mapping[str, Mapping[str, Callable[[Any, str], Any]]] = {
-    "accept": {"phrase?": phrase},
+    "accept": {"phrase?": phrase, "text?": _sentence},
+    "reject": {"text?": _sentence},
     "relabel": {"phrase": phrase},
     "trim": {"first": _whole, "last": _whole},
     "split": {"frame": _whole, "phrase?": phrase},
     "box": {"frame": _whole, "box_xyxy": _box},
-    "mask": {"frame": _whole, "counts": _counts, "clicks?": _clicks},
+    "mask": {"frame": _whole, "counts": _counts, "clicks?": _clicks, "carried?": _carried},
     "add": {"phrase": phrase, "box_xyxy": _box, "counts?": _counts},
     "caption": {"text": _sentence},
     "complete": {"missed": _whole},

@@ -9,6 +9,7 @@ from __future__ import annotations
 from scenekeeper.store.dataset import Dataset, open_dataset
 from scenekeeper.store.fingerprint import fingerprint
 from scenekeeper.store.ledger import Ledger
+from scenekeeper.store.people import Applied
 from scenekeeper.store.session import SessionInfo
 
-__all__ = ["Dataset", "Ledger", "SessionInfo", "fingerprint", "open_dataset"]
+__all__ = ["Applied", "Dataset", "Ledger", "SessionInfo", "fingerprint", "open_dataset"]

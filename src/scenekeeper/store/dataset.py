@@ -25,7 +25,8 @@ import pyarrow.parquet as pq
 from scenekeeper import schema
 from scenekeeper.errors import DatasetError
 from scenekeeper.schema import Labels, Relation
-from scenekeeper.store import atomic
+from scenekeeper.store import atomic, people
+from scenekeeper.store.people import Applied
 from scenekeeper.store.session import SessionInfo
 from scenekeeper.store.views import views_sql
 
@@ -257,6 +258,15 @@ class Dataset:
         self._write(path, pa.table(row, schema.NAMES))
         self.refresh_views()
 
+    def applied(self) -> Applied | None:
+        """What is in force of people's decisions; ``None`` if nobody has reviewed anything."""
+        return people.read(self.path)
+
+    def apply(self, applied: Applied) -> None:
+        """Put people's decisions in force, all at once."""
+        _write_text(self.path / people.FILE, applied.to_json())
+        self.refresh_views()
+
     # --- reading ----------------------------------------------------------------------------------
 
     def sql(self, query: str, parameters: list[Any] | None = None) -> pa.Table:
@@ -318,7 +328,13 @@ class Dataset:
         sessions = self.sessions()
         current = {s: self._made(s) for s in sessions}
         named = any((self.path / "labels/names/human").glob("*.parquet"))
-        text = views_sql(current, sessions, named)
+        applied = people.read(self.path)
+        if applied is None:
+            text = views_sql(current, sessions, named)
+        else:
+            files = people.segments(self.path, applied, current)
+            certified = people.is_certified(applied, current)
+            text = views_sql(current, sessions, named, files, certified)
         file = self.path / "views.sql"
         if not file.exists() or file.read_text(encoding="utf-8") != text:
             _write_text(file, text)

@@ -5,7 +5,9 @@ The text is also written into the dataset as ``views.sql``, with paths relative 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+from scenekeeper.store import reviewed
 
 # Per view: the stored table it reads, and how the effective row is made of it. Human beats
 # machine: a name a person gave an object is the phrase of every instance of it.
@@ -43,13 +45,21 @@ _STORED = {
 }
 
 
-def views_sql(current: Mapping[str, Mapping[str, str]], sessions: list[str], named: bool) -> str:
+def views_sql(
+    current: Mapping[str, Mapping[str, str]],
+    sessions: list[str],
+    named: bool,
+    people: Mapping[str, Sequence[str]] | None = None,
+    certified: bool = False,
+) -> str:
     """The SQL text that defines every view.
 
     Args:
         current: per session, the run in force of each table.
         sessions: all sessions, with or without labels.
         named: whether there is any human name.
+        people: per table of decisions the files in force; ``None`` = nobody has reviewed anything.
+        certified: whether what was certified still is.
     """
     lines = [
         "-- Views over this dataset. Use them with:  cd THIS_FOLDER && duckdb -init views.sql",
@@ -61,9 +71,17 @@ def views_sql(current: Mapping[str, Mapping[str, str]], sessions: list[str], nam
     for table in ("frames", "signals"):
         files = [f"sessions/{s}/{table}.parquet" for s in sessions]
         view(table, f"SELECT * FROM {_read(table, files)}")
-    for name, table in [*((t, t) for t in _PLAIN), *_STORED.items()]:
+    stored, effective = {**dict(zip(_PLAIN, _PLAIN, strict=True)), **_STORED}, _EFFECTIVE
+    if people is not None:
+        stored = {**{f"{t}_auto": t for t in reviewed.AUTO}, "names_log": "names"}
+        stored["statements"] = "statements"
+        effective = reviewed.effective(certified)
+        for table in reviewed.PEOPLE:
+            view(table, f"SELECT * FROM {_read(table, people[table])}")
+    for name, table in stored.items():
         if table == "names":
             files = ["labels/names/human/*.parquet"] if named else []
+            files += people[table] if people is not None else []
         else:
             files = [
                 f"labels/{table}/{runs[table]}/{session}-{_CLIP}.parquet"
@@ -73,7 +91,7 @@ def views_sql(current: Mapping[str, Mapping[str, str]], sessions: list[str], nam
                 if table in runs
             ]
         view(name, f"SELECT * FROM {_read(table, files)}")
-    for name, body in _EFFECTIVE.items():
+    for name, body in effective.items():
         view(name, body)
     return "\n".join(lines) + "\n"
 
@@ -87,7 +105,7 @@ CLIP_TABLES = frozenset(
 _CLIP = "[0-9][0-9][0-9][0-9][0-9]"
 
 
-def _read(table: str, files: list[str]) -> str:
+def _read(table: str, files: Sequence[str]) -> str:
     # The empty segment gives the view its columns before anything is labelled.
     listed = ", ".join("'" + f.replace("'", "''") + "'" for f in [f"empty/{table}.parquet", *files])
     return f"read_parquet([{listed}])"

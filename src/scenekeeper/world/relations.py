@@ -138,11 +138,12 @@ def _near(pairs: Int) -> dict[int, list[int]]:
 def _afresh(
     solids: Sequence[Solid], pairs: Int, dirty: Collection[int] | None, known: Sequence[Relation]
 ) -> NDArray[np.bool_]:
-    """``bool [N]``: what is dirty, near to what is, or was carried by what is."""
+    """``bool [N]``: what is dirty, near to what is, or was carried by it, above it or under it."""
     if dirty is None:
         return np.ones(len(solids), np.bool_)
     is_dirty = np.array([s.object in dirty for s in solids], np.bool_)
-    left = {r.subject for r in known if r.predicate in _CARRIED and r.object in dirty}
+    bound = (*_CARRIED, *_FREE)
+    left = {r.subject for r in known if r.predicate in bound and r.object in dirty}
     out = is_dirty | np.array([s.object in left for s in solids], np.bool_)
     out[pairs[is_dirty[pairs].any(1)]] = True
     return out

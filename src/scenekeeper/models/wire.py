@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import socket
 import ssl
 import threading
+import weakref
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from scenekeeper.errors import ModelError
 
-LARGEST = 32 << 20
+LARGEST = 64 << 20
 """Bytes of an answer; what is longer is none."""
+
+AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
+"""What a server answers when the same question may be answered later."""
 
 
 class UnreachableError(Exception):
@@ -31,7 +37,7 @@ class Address:
     Attributes:
         host: name or number.
         port: TCP port.
-        path: what all its paths begin with, e.g. ``/v1``.
+        path: what all its paths begin with, e.g. ``/v1``; may be empty.
         tls: whether it is spoken to through TLS.
     """
 
@@ -41,8 +47,13 @@ class Address:
     tls: bool
 
     @classmethod
-    def parse(cls, where: str) -> Address:
-        """Of ``http://HOST:PORT/v1``; without a path, ``/v1`` is meant.
+    def parse(cls, where: str, family: str = "openai", path: str = "/v1") -> Address:
+        """Of ``http://HOST:PORT/v1``.
+
+        Args:
+            where: the address as typed.
+            family: of the model, for the remedy.
+            path: what is meant where it has none.
 
         Raises:
             ModelError: it is no such address, or has a password in it, which would end up in files.
@@ -55,16 +66,16 @@ class Address:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ModelError(
                 f"{where!r} is no address of a server",
-                remedy="Write openai:http://HOST:PORT/v1#MODEL.",
+                remedy=f"Write {family}:http://HOST:PORT{path}, and #MODEL if it has several.",
             )
         if parts.username or parts.query:
             raise ModelError(
                 "an address must hold no password and no query: it is kept with every label",
-                remedy="Put the key into OPENAI_API_KEY.",
+                remedy="Put the key into the environment variable for it.",
             )
         tls = parts.scheme == "https"
-        path = parts.path.rstrip("/") or "/v1"
-        return cls(parts.hostname, port or (443 if tls else 80), path, tls)
+        begins = parts.path.rstrip("/") or path
+        return cls(parts.hostname, port or (443 if tls else 80), begins, tls)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -107,6 +118,7 @@ class Wire:
             self._headers["Authorization"] = f"Bearer {key}"
         self._connect_s, self._answer_s = connect_s, answer_s
         self._mine = threading.local()
+        self._open: weakref.WeakSet[http.client.HTTPConnection] = weakref.WeakSet()
 
     def call(self, path: str, body: Any = None) -> Answer:
         """Post JSON, or get when there is no body.
@@ -132,6 +144,13 @@ class Wire:
         except (OSError, http.client.HTTPException) as error:
             raise BrokenError(str(error) or type(error).__name__) from error
 
+    def hang_up(self) -> None:
+        """End all calls under way; they are broken."""
+        for connection in list(self._open):
+            if connection.sock is not None:
+                with contextlib.suppress(OSError):  # it has ended by itself
+                    connection.sock.shutdown(socket.SHUT_RDWR)
+
     def _connected(self) -> http.client.HTTPConnection:
         a = self.address
         made: http.client.HTTPConnection
@@ -147,6 +166,7 @@ class Wire:
         except OSError as error:
             raise UnreachableError(str(error)) from error
         made.sock.settimeout(self._answer_s)
+        self._open.add(made)
         return made
 
     def _exchange(

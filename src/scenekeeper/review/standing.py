@@ -1,0 +1,83 @@
+"""Which events count for the labels: not what was undone, not seeded errors, no repetitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from scenekeeper.review.events import Event, Subject
+
+_SILENT = ("unsure", "complete")
+"""What changes no label."""
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something about a decision that somebody should know; the decision itself is kept.
+
+    Attributes:
+        event: its number in the log.
+        kind: ``orphan``, what it is about is not found in the labels in force; ``dispute``, a
+            second reviewer says otherwise, and the first counts until somebody settles it;
+            ``contradiction``, another decision, or the machine by now, says otherwise.
+        text: what exactly.
+    """
+
+    event: int
+    kind: Literal["orphan", "dispute", "contradiction"]
+    text: str
+
+
+def standing(events: Iterable[Event]) -> tuple[list[Event], list[Remark]]:
+    """Events that change labels, in order.
+
+    Undoing an undo brings the event back. An answer to a repeated card counts where nothing else
+    was decided about its subject; where something was, it tells how far reviewers agree, and no
+    more than that.
+    """
+    kept = []
+    last: dict[str, Event] = {}
+    disputes: dict[str, Remark] = {}
+    for event in _not_undone(events):
+        d = event.decision
+        if d.sample.stream == "gold" or d.op in _SILENT:
+            continue
+        key = subject_key(d.subject)
+        before = last.get(key)
+        if d.sample.stream == "duplicate" and before is not None:
+            if not _agree(before, event):
+                said = f"a second reviewer says otherwise of {key} than event {before.seq}"
+                disputes[key] = Remark(event.seq, "dispute", said)
+            continue
+        disputes.pop(key, None)  # whoever decides after two who differ settles it
+        last[key] = event
+        kept.append(event)
+    return kept, list(disputes.values())
+
+
+def subject_key(subject: Subject) -> str:
+    """Key of a subject, the same whichever of a pair is named first."""
+    if subject.kind == "pair" and subject.id > subject.other:
+        return Subject("pair", subject.session, subject.other, subject.id).key
+    return subject.key
+
+
+def _not_undone(events: Iterable[Event]) -> list[Event]:
+    kept, undone = [], set[str]()
+    for event in sorted(events, key=lambda e: -e.seq):
+        if event.decision.id in undone:
+            continue
+        if event.decision.op == "undo":
+            undone.add(event.decision.body["of"])
+        else:
+            kept.append(event)
+    return kept[::-1]
+
+
+def _agree(a: Event, b: Event) -> bool:
+    one, other = a.decision, b.decision
+    names = [d.body.get("phrase") for d in (one, other) if d.op in ("accept", "relabel")]
+    if len(names) == 2 and None not in names:
+        return names[0] == names[1]  # to accept a name and to give it is the same
+    return one.op == other.op and (one.op == "accept" or one.body == other.body)
