@@ -120,7 +120,7 @@ def page_cards(dataset: Dataset) -> list[Card]:
     cards = [
         tracks[0],
         wrong,
-        _mixed(tracks[2], next(t for t in tracks[3:] if _of(t) == _of(tracks[2]))),
+        _mixed(tracks[2], [t for t in tracks[3:] if _of(t) == _of(tracks[2])]),
         _across(tracks),
         _pair(tracks),
         _gallery(tracks),
@@ -197,11 +197,13 @@ def _whole(view: View) -> View:
     return replace(view, window_xyxy=(0, 0, width, height))
 
 
-def _mixed(a: Card, b: Card) -> Card:
-    """A track whose later half is another thing."""
+def _mixed(a: Card, others: Sequence[Card]) -> Card:
+    """A track whose later half is another thing; its id ends with the place of the first of it."""
     cut = a.views[len(a.views) // 2].frame_id
-    views = [v for v in a.views if v.frame_id < cut] + [v for v in b.views if v.frame_id >= cut]
-    return replace(a, id=f"{a.id}-mixed", views=tuple(views), context=_whole(views[0]))
+    later = max(([v for v in b.views if v.frame_id >= cut] for b in others), key=len)
+    early = [v for v in a.views if v.frame_id < cut]
+    name = f"{a.id}-mixed-{len(early)}"
+    return replace(a, id=name, views=(*early, *later), context=_whole(early[0]))
 
 
 def _across(tracks: Sequence[Card]) -> Card:

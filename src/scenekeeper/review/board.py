@@ -86,6 +86,20 @@ class Board:
         """Fingerprint of the labels."""
         return self.units.snapshot
 
+    @property
+    def of_tracks(self) -> sampling.Draw:
+        """The draw of tracks to audit."""
+        return self.drawn("tracks")
+
+    def drawn(self, design: str) -> sampling.Draw:
+        """The draw of a design."""
+        return next(draw for draw in self.draws if draw.design == design)
+
+    @property
+    def gold(self) -> outcomes.Gold:
+        """What became of the planted errors."""
+        return outcomes.of_gold(self.events)
+
     @cached_property
     def words(self) -> tuple[str, ...]:
         """Names that are in use, and those that people gave, most frequent first."""
@@ -189,10 +203,18 @@ def _drawn_further(board: Board, events: Sequence[Event]) -> Board:
     return replace(board, draws=tuple(further))
 
 
-def with_proof(board: Board) -> Board:
-    """The board with what its events prove."""
-    of_tracks = next(d for d in board.draws if d.design == "tracks")
-    of_frames = next(d for d in board.draws if d.design == "frames")
+def with_proof(board: Board, epsilon: float = EPSILON, delta: float = DELTA) -> Board:
+    """The board with what its events prove.
+
+    Args:
+        board: after its events.
+        epsilon: share of the labels accepted unseen that may be wrong.
+        delta: probability that a certificate is wrong.
+
+    Raises:
+        ReviewError: ``epsilon`` or ``delta`` is no probability.
+    """
+    of_tracks, of_frames = board.of_tracks, board.drawn("frames")
     found = outcomes.of_tracks(of_tracks, board.events, board.units)
     missed = outcomes.of_frames(of_frames, board.events, board.frames)
     shares = {k: np.array([f.share([k]) for f in found]) for k in outcomes.KINDS}
@@ -204,9 +226,9 @@ def with_proof(board: Board) -> Board:
         board.units,
         of_tracks,
         wrong,
-        EPSILON,
-        DELTA,
-        gold=outcomes.of_gold(board.events),
+        epsilon,
+        delta,
+        gold=board.gold,
         decided=settled(board.units, board.events),
     )
     return replace(board, quality=tuple(quality), certificate=certificate)

@@ -33,6 +33,8 @@ def card(reel: Reel, entry: Entry) -> Card | None:
     Raises:
         DatasetError: the labels cannot be read.
     """
+    if not all(len(reel.cut(row)[0]) for row in entry.rows):
+        return None  # labelled anew meanwhile
     made = _MAKERS[entry.kind](reel, entry)
     if made is not None and entry.sample.stream == "gold":
         made = planted(reel, entry, made)
@@ -124,10 +126,7 @@ def _relation(reel: Reel, entry: Entry) -> Card | None:
     The window holds both. Where no frame does, each is shown where it is seen best.
     """
     a, b = entry.rows
-    film = reel.film
-    both, at_a, at_b = np.intersect1d(
-        film.frame_id[film.of(a)], film.frame_id[film.of(b)], return_indices=True
-    )
+    both, at_a, at_b = np.intersect1d(reel.cut(a)[0], reel.cut(b)[0], return_indices=True)
     other: tuple[View, ...] = ()
     if len(both):
         k = np.unique(np.linspace(0, len(both) - 1, TOGETHER).round().astype(int))
