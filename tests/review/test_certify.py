@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from scenekeeper.errors import ReviewError
-from scenekeeper.review import sampling
+from scenekeeper.review import outcomes, sampling
 from scenekeeper.review.certify import Certificate, candidates, certify, proof
 from scenekeeper.review.outcomes import Gold
-from tests.review.made_audits import night, units_of
+from tests.review.made_audits import audited, night, units_of
 
 
 def error_of(certificate: Certificate, frames: np.ndarray, wrong: np.ndarray) -> float:
@@ -174,6 +174,21 @@ def test_anybody_can_check_it() -> None:
         replace(made, counts=made.counts[:20]),
     ):
         assert not forged.proven
+
+
+def test_a_log_of_audits_becomes_a_certificate() -> None:
+    units, p, wrong = night(0)
+    draw = sampling.tracks(units, p, 0, 200)
+    log = [
+        audited(draw, units, k, "reject" if wrong[row] else "accept")
+        for k, row in enumerate(draw.index.tolist())
+    ]
+    found = outcomes.shares(outcomes.of_tracks(draw, log, units))["any"]
+    stored = sampling.Draw.from_json(draw.to_json())
+    made = certify(units, stored, found, 0.15, 0.1)
+    assert made is not None and made.audits == 200 and made.proven
+    assert made == certify(units, draw, np.ceil(wrong[draw.index]), 0.15, 0.1)
+    assert certify(units, draw, found[:0], 0.15, 0.1) is None
 
 
 def test_it_is_void_once_labels_are_made_anew() -> None:

@@ -146,6 +146,17 @@ def test_only_who_accepts_a_planted_error_has_missed_it() -> None:
     assert outcomes.of_gold([]) == Gold(0, 0)
 
 
+def test_findings_become_one_array_per_kind() -> None:
+    units, p, _ = night(0)
+    draw = sampling.tracks(units, p, 7, 50)
+    ops = ("accept", "reject", "unsure")
+    events = [audited(draw, units, k, op) for k, op in enumerate(ops)]
+    told = outcomes.shares(outcomes.of_tracks(draw, events, units))
+    assert list(told) == ["any", *KINDS]
+    assert told["any"].tolist() == [0, 1, 1] and told["unsure"].tolist() == [0, 0, 1]
+    assert told["class"].tolist() == [0, 0, 0] and len(outcomes.shares([])["any"]) == 0
+
+
 def test_nothing_was_drawn_from_nothing() -> None:
     draw = sampling.simple("relations", 0, 0, 0, "labels-1")
     assert outcomes.of_statements(draw, [], []).tolist() == []

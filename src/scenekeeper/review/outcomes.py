@@ -69,6 +69,14 @@ def of_tracks(draw: Draw, events: Iterable[Event], units: Units) -> list[Finding
     return found
 
 
+def shares(findings: Sequence[Finding]) -> dict[str, Float]:
+    """Per kind, and in ``any`` way, ``float64 [k]``: share of the labels of each track that is
+    wrong; what estimates take. Certificates take ``any``, or the shares of the kinds they are for.
+    """
+    ways = {"any": KINDS, **{kind: (kind,) for kind in KINDS}}
+    return {name: np.array([f.share(kinds) for f in findings]) for name, kinds in ways.items()}
+
+
 def finding(decisions: Iterable[Decision], first: int, last: int, phrase: str = "") -> Finding:
     """What decisions about a track say of its labels.
 

@@ -32,12 +32,12 @@ export function Header({ theme }: { theme: Signal<Theme> }) {
 function Progress({ state: { decided, left, minutes } }: { state: State }) {
   const share = decided + left ? decided / (decided + left) : 0;
   return (
-    <dl class="progress">
-      <div><dd>{number(decided)}</dd><dt>decided</dt></div>
-      <div><dd>{number(left)}</dd><dt>left</dt></div>
-      {minutes !== null && <div><dd>{duration(minutes)}</dd><dt>at it</dt></div>}
+    <p class="progress">
+      <span><b>{number(decided)}</b> decided</span>
+      <span><b>{number(left)}</b> left</span>
+      {minutes !== null && <span><b>{duration(minutes)}</b> planned</span>}
       <progress max={1} value={share} aria-label="Share of the queue that is decided" />
-    </dl>
+    </p>
   );
 }
 

@@ -1,5 +1,5 @@
 // A relation or a caption: is the sentence so?
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { lookAt, say } from "../logic/acts";
 import type { Ready } from "../logic/deck";
 import { clock } from "../logic/words";
@@ -49,7 +49,7 @@ function Legend({ ready: { card } }: { ready: Ready }) {
 function Editor({ text }: { text: string }) {
   const review = useReview();
   const field = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     field.current?.focus();
     field.current?.setSelectionRange(text.length, text.length);
   }, []);
