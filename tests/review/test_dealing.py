@@ -158,6 +158,14 @@ def test_an_object_is_shown_in_all_its_sessions(reel: Reel) -> None:
     assert not any(part.views for part in shown.parts), "no picture is shown twice"
 
 
+def test_an_object_of_many_visits_does_not_burst_its_card(tmp_path: Path) -> None:
+    made_of = {f"visit-{k:02d}": (replace(MUG, frames=tuple(range(k + 1))),) for k in range(30)}
+    reel = Reel(dataset(tmp_path / "d.sk", made_of, frames=40), units(made_of))
+    shown = made(reel, Entry("object", Subject("object", "", 1), tuple(range(30))))
+    assert [view.session for view in shown.views] == [f"visit-{k:02d}" for k in range(6, 30)]
+    assert (len(shown.parts), shown.frames, shown.sessions) == (30, sum(range(31)), 30)
+
+
 def test_a_gallery_shows_the_best_of_each(reel: Reel) -> None:
     entry = Entry("gallery", Subject("track", "first", 3), (0, 3), Sample("repair"))
     shown = made(reel, entry)

@@ -22,7 +22,7 @@ from scenekeeper.review.reel import Reel
 CHOICES = 9
 """Other names on a card: one a digit key."""
 CROWDED = 12
-"""Views that an object's card shows of its tracks together."""
+"""Views that an object's card shows of its tracks together, or twice as many tracks."""
 TOGETHER = 4
 """Views of each side of a pair, and of a relation."""
 
@@ -65,12 +65,13 @@ def _track(reel: Reel, entry: Entry) -> Card | None:
 
 
 def _object(reel: Reel, entry: Entry) -> Card | None:
-    """All tracks in one strip, a session after the other."""
+    """Its tracks in one strip, a session after the other; of very many, the longest."""
     units = reel.units
-    each = min(max(CROWDED // len(entry.rows), 1), TOGETHER)
+    shown = sorted(sorted(entry.rows, key=lambda row: -units.frames[row])[: 2 * CROWDED])
+    each = min(max(CROWDED // len(shown), 1), TOGETHER)
     views = tuple(
         view
-        for row in entry.rows
+        for row in shown
         for view in (reel.strip(row, each) if each > 1 else reel.views(row, [reel.best(row)]))
     )
     longest = max(entry.rows, key=lambda row: units.frames[row])
