@@ -54,6 +54,7 @@ def write_queue(
     sessions: Sequence[str] | None = None,
     *,
     masks: Masks = "best",
+    seen: int | None = None,
 ) -> Exported:
     """Write tracks with their pictures as pre-annotations that a labelling tool imports.
 
@@ -66,6 +67,9 @@ def write_queue(
             pictures that show them. All tracks and all labelled pictures when absent.
         sessions: the sessions to take when all tracks are; all when absent.
         masks: of each track its largest mask, all, or none. Sheets of stills have all or none.
+        seen: number of the last event of the review log that the labels know of; by the log when
+            absent. Who decides about a track after that, and before the corrections come back,
+            is not overruled.
 
     Raises:
         ExportError: unknown tool, ``out`` exists or cannot be written, or there is no such track.
@@ -86,9 +90,9 @@ def write_queue(
             remedy="Label first: scenekeeper label RECORDING --into DATASET",
         )
     content = {s: dataset.session(s).content for s in runs}
-    # Who decides about a track from now on, and before the corrections come back, is not overruled.
-    log = Log.read(dataset.path)
-    seen = 0 if log is None else log.head().events
+    if seen is None:
+        log = Log.read(dataset.path)
+        seen = 0 if log is None else log.head().events
     queue = Queue(_new_id(dataset), tool, content, runs, seen, sheets, strands, owners)
     with telling_of(out), replacing_folder(out) as folder:
         queue = module.write(dataset, queue, folder)
