@@ -26,6 +26,7 @@ from scenekeeper.exchange.queue_decisions import decisions
 from scenekeeper.exchange.queue_map import load_map, save_map
 from scenekeeper.exchange.queue_pending import filled_in, is_pending, makers, unlabelled
 from scenekeeper.exchange.queue_sheets import Masks, Queue, Returned, sheets_of
+from scenekeeper.exchange.queue_tidy import tidy
 from scenekeeper.review.events import Decision
 from scenekeeper.review.labelled import MADE
 from scenekeeper.review.log import Log, Receipt
@@ -129,8 +130,13 @@ def read_corrections(
         raise ReviewError("there is no such file", path=path)
     queue = load_map(path, tool, dataset)
     try:
-        returned: list[Returned] = module.read(path, queue)
-    except ReviewError:
+        returned: list[Returned] = [
+            tidy(back, queue.sheets[back.sheet].size, queue.on(queue.sheets[back.sheet]))
+            for back in module.read(path, queue)
+        ]
+    except ReviewError as error:
+        if error.path is None:
+            raise ReviewError(error.problem, path=path, place=error.place) from error
         raise
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
         said = f"lacks {error}" if isinstance(error, KeyError) else str(error)
