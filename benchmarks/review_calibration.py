@@ -228,9 +228,9 @@ def reviewed(labelled: Path, truth: Path) -> Reviewed:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print the table for labels and their truth, with half of the tracks corrected at most."""
+    """Print the table for labels and their truth, with 60 % of the tracks corrected at most."""
     made = reviewed(*map(Path, arguments))
-    amounts = [n for n in CORRECTIONS if n <= len(made.units) // 2]
+    amounts = [n for n in CORRECTIONS if n <= 0.6 * len(made.units)]
     print(f"{len(made.units)} tracks, {made.right.mean():.0%} right")
     print("\n".join(_told({"these labels": _errors([made], draws=20, amounts=amounts)})))
 

@@ -29,10 +29,11 @@ from scenekeeper.recording import Recording, open_recordings
 from scenekeeper.recording.frames import frame_index, read_frames, signal_rows
 from scenekeeper.recording.open import reopen
 from scenekeeper.recording.registration import align, apply_alignment
+from scenekeeper.review.apply import refresh
 from scenekeeper.schema import UNNAMED, Frame
 from scenekeeper.store import Dataset, SessionInfo, fingerprint
 from scenekeeper.vocabulary import FILE as VOCABULARY
-from scenekeeper.vocabulary import read_vocabulary, write_vocabulary
+from scenekeeper.vocabulary import read_limits, read_vocabulary, write_vocabulary
 from scenekeeper.world import Observe, Reconcile, World
 from scenekeeper.world.difference import told
 
@@ -163,7 +164,7 @@ def _labeler(
         progress.say(f"words to look for: {', '.join(words)}")
         made = replace(made, vocabulary=words)
     write_vocabulary(made.vocabulary, dataset.path / VOCABULARY)
-    return made
+    return replace(made, limits=_limits(dataset, vocabulary))
 
 
 def _words(dataset: Dataset, vocabulary: str | os.PathLike[str] | Words | None) -> Words | None:
@@ -175,6 +176,17 @@ def _words(dataset: Dataset, vocabulary: str | os.PathLike[str] | Words | None) 
         return read_vocabulary(Path(vocabulary))
     own = dataset.path / VOCABULARY
     return read_vocabulary(own) if own.exists() else None
+
+
+def _limits(
+    dataset: Dataset, vocabulary: str | os.PathLike[str] | Words | None
+) -> Mapping[str, float]:
+    """Thresholds that stand beside the words that are looked for."""
+    if isinstance(vocabulary, Mapping):
+        return {}
+    if vocabulary is None or vocabulary == PROPOSE:
+        return read_limits(dataset.path / VOCABULARY)
+    return read_limits(Path(vocabulary))
 
 
 def _spread(recordings: Sequence[Recording], most: int = 12) -> list[Frame]:
@@ -205,6 +217,7 @@ def describe_again(dataset: Dataset) -> None:
             dataset.describe_run(table, run, facts)
             dataset.write_segment(rows, table, run, session)
         dataset.set_current(session, {**runs, "captions": run})
+    refresh(dataset)
 
 
 def build_world(
@@ -264,8 +277,20 @@ def _fuse_session(
     done = engine.run(
         dataset, session, stages, lambda rows: read_frames(aligned, rows), progress, workers, runs
     )
-    dataset.refresh_views()
+    _decide_again(dataset, progress)
     return _report(dataset, info, done)
+
+
+def _decide_again(dataset: Dataset, progress: engine.Progress) -> None:
+    """Let what people decided find what it is about in labels that were made anew."""
+    dataset.refresh_views()
+    applied = refresh(dataset)
+    lost = [r for r in applied.remarks if r[1] == "orphan"] if applied is not None else []
+    if lost:
+        progress.say(
+            f"{len(lost)} decisions of people are about nothing that the labels now show. They are"
+            " kept, and hold again once labels show it."
+        )
 
 
 def _session_name(name: str) -> str:
@@ -294,7 +319,7 @@ def _label_session(
         progress,
         workers,
     )
-    dataset.refresh_views()
+    _decide_again(dataset, progress)
     if given_names(dataset) != names:  # somebody named a thing meanwhile
         describe_again(dataset)
     for note in _owed(dataset, info.name):

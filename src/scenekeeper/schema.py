@@ -652,6 +652,7 @@ DRAWN = pa.schema(
         ("mask", pa.binary()),
         ("area", pa.int32()),
         ("phrase", pa.string()),
+        ("status", pa.string()),
         ("event", pa.int64()),
         ("t_ns", pa.int64()),
     ]

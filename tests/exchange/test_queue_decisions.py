@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from scenekeeper import masks
-from scenekeeper.exchange.queue_decisions import PENDING, decisions
+from scenekeeper.exchange.queue_decisions import decisions
+from scenekeeper.exchange.queue_pending import PENDING
 from scenekeeper.exchange.queue_sheets import Owner, Queue, Returned, Sheet, SheetKind, Strand
 from scenekeeper.review.events import Decision, Subject
 
@@ -147,8 +148,17 @@ def test_a_new_name_for_a_later_part_splits_the_track() -> None:
 def test_splits_of_one_track_come_last_first() -> None:
     q = queue()
     parts = [strand(MUG if k == 0 else "", "mug", 10, range(3 * k, 3 * k + 3)) for k in range(3)]
-    found = decisions(q, [back(*parts, strand("", "mug", 10, [9]), q.strands[BOWL])])
+    found = decisions(q, [back(*parts, strand(MUG, "mug", 10, [9]), q.strands[BOWL])])
     assert [d.body["frame"] for d in found] == [118, 112, 106]
+
+
+def test_a_box_drawn_anew_in_one_picture_is_of_the_same_track() -> None:
+    q = queue()
+    at = [0, 1, 2, 4, 5, 6, 7, 8, 9]
+    found = decisions(
+        q, [back(strand(MUG, "mug", 10, at), strand("", "mug", 12, [3]), q.strands[BOWL])]
+    )
+    assert said(found) == [("box", 3, {"frame": 106, "box_xyxy": [15, 30, 35, 50]})]
 
 
 def test_two_tracks_in_one_strand_are_the_same() -> None:

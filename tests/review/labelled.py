@@ -34,6 +34,7 @@ class Thing:
     object: int = -1
     belief: float = 0.9
     doubted: tuple[int, ...] = ()
+    color: str = ""
 
     def box(self, frame: int) -> tuple[int, int, int, int]:
         """Where it is in a frame."""
@@ -157,7 +158,7 @@ def _objects(session: str, things: tuple[Thing, ...]) -> pa.Table:
             "p": thing.belief,
             "names": [],
             "position_std": [0.01] * 3,
-            "colors": [],
+            "colors": [(thing.color, 1.0)] if thing.color else [],
             "cells": [],
         }
         for thing in things

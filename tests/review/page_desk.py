@@ -35,7 +35,7 @@ class PageDesk(MadeDesk):
     """See the module; what it answers to requests can be set.
 
     Attributes:
-        page: version that the state tells instead of the true one, if any.
+        hidden: how many things the labels of a frame lack, the largest.
         answers: by operation, the status and reason of the receipt for it instead of saving.
         segmenter: whether masks can be had for clicks.
         broken: whether nothing can be stored.
@@ -60,7 +60,8 @@ class PageDesk(MadeDesk):
                 "void": False,
             },
             "quality": [
-                {"kind": "name", "share": 0.061, "low": 0.042, "high": 0.085},
+                {"kind": "any", "share": 0.071, "low": 0.05, "high": 0.097},
+                {"kind": "class", "share": 0.051, "low": 0.032, "high": 0.075},
                 {"kind": "mask", "share": 0.034, "low": 0.018, "high": 0.058},
                 {"kind": "identity", "share": 0.021, "low": 0.009, "high": 0.041},
                 {"kind": "missed", "share": 0.118, "low": 0.08, "high": 0.165},
@@ -68,9 +69,9 @@ class PageDesk(MadeDesk):
         }
 
     def state(self, visitor: Visitor) -> Mapping[str, Any]:
-        phrases = {r["phrase"] for r in self.dataset.table("objects").to_pylist()}
-        told = {**super().state(visitor), **self.worth}
-        return {**told, "words": sorted({*told["words"], *(p for p in phrases if p)})}
+        named = self.dataset.sql("SELECT DISTINCT phrase FROM instances ORDER BY phrase")
+        words = [r["phrase"] for r in named.to_pylist() if r["phrase"]]
+        return {**super().state(visitor), **self.worth, "words": words}
 
     def decide(self, visitor: Visitor, decisions: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
         if self.broken:
@@ -120,7 +121,7 @@ def page_cards(dataset: Dataset) -> list[Card]:
     cards = [
         tracks[0],
         wrong,
-        _mixed(tracks[2], next(t for t in tracks[3:] if _of(t) == _of(tracks[2]))),
+        _mixed(tracks[2], [t for t in tracks[3:] if _of(t) == _of(tracks[2])]),
         _across(tracks),
         _pair(tracks),
         _gallery(tracks),
@@ -197,11 +198,21 @@ def _whole(view: View) -> View:
     return replace(view, window_xyxy=(0, 0, width, height))
 
 
-def _mixed(a: Card, b: Card) -> Card:
-    """A track whose later half is another thing."""
+def _mixed(a: Card, others: Sequence[Card]) -> Card:
+    """A track whose later half is another thing; its id ends with the place of the first of it."""
     cut = a.views[len(a.views) // 2].frame_id
-    views = [v for v in a.views if v.frame_id < cut] + [v for v in b.views if v.frame_id >= cut]
-    return replace(a, id=f"{a.id}-mixed", views=tuple(views), context=_whole(views[0]))
+    b = max(others, key=lambda t: sum(v.frame_id >= cut for v in t.views))
+    early = [v for v in a.views if v.frame_id < cut]
+    later = [v for v in b.views if v.frame_id >= cut]
+    series = [s for s in a.series if s[0] < cut] + [s for s in b.series if s[0] >= cut]
+    return replace(
+        a,
+        id=f"{a.id}-mixed-{len(early)}",
+        views=(*early, *later),
+        context=_whole(early[0]),
+        series=tuple(series),
+        frames=len(series),
+    )
 
 
 def _across(tracks: Sequence[Card]) -> Card:
@@ -243,7 +254,13 @@ def _gallery(tracks: Sequence[Card]) -> Card:
 
 def _relation(dataset: Dataset, tracks: Sequence[Card]) -> list[Card]:
     by_id = {(t.subject.session, t.subject.id): t for t in tracks}
-    for row in dataset.table("relations").to_pylist():
+    rows = dataset.table("relations").to_pylist() or [
+        {"session": _of(a), "subject": a.subject.id, "predicate": "near", "object": b.subject.id}
+        for a in tracks
+        for b in tracks
+        if a is not b and _of(a) == _of(b)
+    ]
+    for row in rows:
         a = by_id.get((row["session"], row["subject"]))
         b = by_id.get((row["session"], row["object"]))
         shared = {v.frame_id for v in a.views} & {v.frame_id for v in b.views} if a and b else ()

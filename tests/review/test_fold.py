@@ -333,6 +333,25 @@ def test_a_mask_that_fits_no_frame_is_told_of(counts: str, why: str) -> None:
     assert len(folded.drawn) == 0 and why in folded.remarks[0].text
 
 
+def test_a_mask_is_carried_to_frames_that_nobody_has_looked_at() -> None:
+    story = Story()
+    story("accept", track(1), **looked_at(1, 5))
+    story("box", track(1), frame=6, box_xyxy=[1.0, 2.0, 3.0, 4.0])
+    carried = [[f, mask(1, f)] for f in (4, 5, 6, 12)]
+    story("mask", track(1), frame=3, counts=mask(), carried=carried)
+    folded = story.over(labelled({1: TEN}))
+    rows = folded.drawn.to_pylist()
+    assert [(r["frame_id"], r["status"], r["added"]) for r in rows] == [
+        (3, "corrected", False),
+        (4, "propagated", False),
+        (6, "corrected", False),
+        (12, "propagated", True),
+    ]
+    assert rows[1]["box_xyxy"] == box(1, 4) and rows[2]["mask"] is None
+    found = statuses(folded, 1)
+    assert [found[f] for f in (3, 4, 5, 6)] == ["corrected", "propagated", "verified", "corrected"]
+
+
 def test_a_box_where_the_machine_lost_a_track_is_one_more_view_of_it() -> None:
     story = Story()
     story("relabel", track(1), phrase="mug")

@@ -210,6 +210,23 @@ def test_gold_cards_show_what_is_likely_right_and_each_once() -> None:
     assert any(e.rows == golds[0].rows for e in plan(some, p, answered(golds[:5]), mix=REPAIR))
 
 
+def test_what_was_corrected_is_no_gold_card() -> None:
+    some, p = units(100), np.linspace(0.0, 1.0, 100)
+    golds = [e for e in plan(some, p) if e.sample.stream == "gold"]
+    real = replace(golds[0], sample=Sample("repair", snapshot="first"), kind="track")
+    left = [e for e in plan(some, p, answered([real], "relabel")) if e.sample.stream == "gold"]
+    assert golds[0].rows not in [e.rows for e in left] and golds[1].id in [e.id for e in left]
+
+
+def test_an_audit_of_earlier_labels_is_none_of_these() -> None:
+    some, p = units(10), np.full(10, 0.5)
+    draws = [Drawn("tracks", np.array([3]))]
+    audit = next(e for e in plan(some, p, (), draws) if e.sample.stream == "audit")
+    earlier = replace(audit, sample=replace(audit.sample, snapshot="before"))
+    asked = plan(some, p, answered([earlier]), draws)
+    assert [e.rows for e in asked if e.sample.stream == "audit"] == [(3,)]
+
+
 def test_an_answer_is_asked_for_again_later_and_of_somebody_else() -> None:
     some, p = units(60), np.full(60, 0.5)
     first = plan(some, p, mix=REPAIR, limit=30)
@@ -231,6 +248,7 @@ def test_a_third_person_decides_where_two_differ() -> None:
     events = answered(first)
     twice = [e for e in plan(some, p, events) if e.sample.stream == "duplicate"][:2]
     events += answered(twice[:1], "relabel", "bob", 31) + answered(twice[1:], "accept", "bob", 32)
+    assert rows(twice[:1])[0] in rows(plan(some, p, events, mix=REPAIR))
     events += answered(plan(some, p, events, mix=REPAIR)[1:2], "accept", "cid", 33)
     asked = plan(some, p, events, mix=REPAIR)
     assert rows(asked[:1]) == rows(twice[:1]) and asked[0].not_for == {"ann", "bob"}

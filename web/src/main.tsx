@@ -24,6 +24,7 @@ async function open(root: HTMLElement): Promise<void> {
 /** Keeps the cards lent while the page is looked at, and hands them back when it goes. */
 function stay(review: Review): void {
   setInterval(() => document.hidden || void review.refresh(), HEARTBEAT);
+  addEventListener("focus", () => void review.refresh());
   addEventListener("online", () => void review.outbox.flush());
   addEventListener("pagehide", () => {
     const shown = review.shown.peek()?.card.id;

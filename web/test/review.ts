@@ -68,6 +68,22 @@ test("a key decides, and the next card is there at once", async () => {
   assert.equal(review.history.value[0]!.status.value, "saved");
 });
 
+test("a card whose answer is on its way is not asked for again", async () => {
+  const made = world(three);
+  const asked: string[][] = [];
+  const { cards } = made.api;
+  const api: Api = {
+    ...made.api,
+    cards: (n, have) => (asked.push([...have]), cards(n, have)),
+    decide: () => new Promise(() => undefined), // the answer never comes
+  };
+  const review = opened({ ...made, api });
+  await settled();
+  acts.accept(review);
+  await settled();
+  assert.deepEqual(new Set(asked.at(-1)), new Set(["c1", "c2", "c3"]));
+});
+
 test("undo brings the card back, and what is decided then is no conflict with oneself", async () => {
   const made = world(three);
   const review = opened(made);

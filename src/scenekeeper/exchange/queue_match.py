@@ -59,9 +59,19 @@ def match(sheet: Sheet, written: Sequence[Strand], back: Returned) -> list[Match
         still = np.abs(b[:, None] - a[None]).max(axis=2) <= back.rounding
         keys = [written[i].key for i, _ in ours[place]]
         named = np.array([[strands[i].key == key for key in keys] for i, _ in theirs[place]])
+        # Of a thing that has lost its key, some overlap is enough if its name is the same.
+        alike = np.array(
+            [
+                [
+                    not strands[i].key and strands[i].phrase == written[j].phrase
+                    for j, _ in ours[place]
+                ]
+                for i, _ in theirs[place]
+            ]
+        )
         # Each of these outweighs all after it together.
         score = 4.0 * still + 2.0 * named + overlap
-        allowed = still | named | (overlap >= SAME_THING)
+        allowed = still | named | (overlap >= SAME_THING) | (alike & (overlap > 0))
         for row, column in zip(
             *optimize.linear_sum_assignment(np.where(allowed, -score, 0.0)), strict=True
         ):

@@ -217,16 +217,23 @@ def _boxes(key: str, phrase: str, shapes: list[ElementTree.Element], last: int) 
 
 def _images(root: ElementTree.Element, sheet: Sheet) -> Iterator[Strand]:
     place_of = {sheet.picture(k): k for k in range(len(sheet.frame_ids))}
+    keyed: dict[str, dict[int, tuple[str, list[float]]]] = {}
     for image in root.iter("image"):
         name = Path(image.get("name", "")).name
         place = place_of.get(name, int(image.attrib["id"]))
         for shape in image:
             phrase, key = shape.get("label", ""), _key(shape)
-            if shape.tag == "box":
-                box = np.array([_sides(shape)])
-                yield Strand(key, phrase, np.array([place]), box)
+            if shape.tag == "box" and key and place not in keyed.get(key, {}):
+                keyed.setdefault(key, {})[place] = phrase, _sides(shape)
+            elif shape.tag == "box":
+                yield Strand(key, phrase, np.array([place]), np.array([_sides(shape)]))
             else:
                 yield from _outlined(key, phrase, place, shape, sheet)
+    for key, shapes in keyed.items():  # a track, written picture by picture
+        at = np.array(sorted(shapes), np.int64)
+        sides = np.array([shapes[place][1] for place in at.tolist()])
+        name = Counter(phrase for phrase, _ in shapes.values()).most_common(1)[0][0]
+        yield Strand(key, name, at, sides)
 
 
 def _outlined(

@@ -1,4 +1,4 @@
-"""Label Studio: tracks on videos, masks on the stills that show each track best, as JSON tasks.
+"""Label Studio: tracks on videos, masks on the stills that show each track well, as JSON tasks.
 
 In: a queue. Out: two projects, each a configuration and a file of tasks with predictions:
 ``tracks.xml`` and ``tracks.json`` for the videos, ``stills.xml`` and ``stills.json`` for the

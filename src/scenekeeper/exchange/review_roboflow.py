@@ -1,6 +1,6 @@
-"""Roboflow: the stills that show each track best, as COCO with outlines.
+"""Roboflow: the stills that show each track well, as COCO with outlines.
 
-In: a queue. Out: a folder of pictures and ``_annotations.coco.json``, per sheet. Roboflow knows no
+In: a queue. Out: ``upload/``, in it per sheet its pictures and their COCO file. Roboflow knows no
 tracks and gives back numbers and file names of its own, maybe of resized pictures: so a thing is
 found again by its picture and its place in it.
 """
@@ -27,7 +27,8 @@ from scenekeeper.store import Dataset
 
 SHEETS = frozenset({"stills"})
 NOTES = (
-    "Roboflow holds no tracks: it gets the pictures that show each track best, and what is"
+    "Upload the folder upload/.",
+    "Roboflow holds no tracks: it gets the pictures that show each track well, and what is"
     " corrected there holds for the whole track.",
 )
 FILE = "_annotations.coco.json"
@@ -45,10 +46,11 @@ def write(dataset: Dataset, queue: Queue, folder: Path) -> Queue:
     names = sorted(set(words(dataset)) | set(queue.phrases()))
     strands = dict(queue.strands)
     for sheet in queue.sheets.values():
-        write_stills(dataset, sheet, folder / sheet.name)
+        # Roboflow's own reader stumbles over the id map, so that lies above.
+        here = folder / "upload" / sheet.name
+        write_stills(dataset, sheet, here)
         for place in range(len(sheet.frame_ids)):  # names are unique in the whole queue
-            name = folder / sheet.name / sheet.picture(place)
-            name.rename(name.with_name(_name(sheet, place)))
+            (here / sheet.picture(place)).rename(here / _name(sheet, place))
         data = _head(sheet, names)
         for key, strand in queue.on(sheet).items():
             drawn: dict[int, bytes] = {}
@@ -59,7 +61,7 @@ def write(dataset: Dataset, queue: Queue, folder: Path) -> Queue:
                 data["annotations"].append({"id": len(data["annotations"]) + 1, **shape})
             strands[key] = replace(strand, masks=drawn)
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":")) + "\n"
-        (folder / sheet.name / FILE).write_text(text, encoding="utf-8")
+        (here / FILE).write_text(text, encoding="utf-8")
     return replace(queue, strands=strands)
 
 

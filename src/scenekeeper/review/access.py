@@ -83,9 +83,9 @@ class Access:
     port: int
     token: str | None = None
     told: Callable[[str], None] = lambda _: None
-    _unused: set[str] = field(default_factory=set)
-    _key: bytes = b""
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _unused: set[str] = field(default_factory=set, init=False)
+    _key: bytes = field(default=b"", init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __post_init__(self) -> None:
         if self.token is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
@@ -17,6 +18,9 @@ DUPLICATE_AFTER = 20
 """Cards that have to lie between a card and its repetition, so that it is no act of memory."""
 
 _ASKED = ("repair", "audit")
+
+Told = tuple[int, Decision]
+"""A decision and its place among those that stand."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Answers:
         settled: keys of subjects about which somebody has decided.
         audited: ``(design, key)`` of answered audits.
         planted: gold cards that were answered.
+        faulted: rows of the units that somebody has corrected.
         repeatable: answered tracks that nobody has been asked twice, oldest first.
         disputed: tracks about which two people, or one at two times, do not agree.
         unsure: per key, who could not tell.
@@ -52,6 +57,7 @@ class Answers:
     settled: frozenset[str]
     audited: frozenset[tuple[str, str]]
     planted: frozenset[str]
+    faulted: frozenset[int]
     repeatable: tuple[Seen, ...]
     disputed: tuple[Seen, ...]
     unsure: Mapping[str, frozenset[str]]
@@ -88,21 +94,21 @@ def answers(
         seen_at_once: see :class:`~scenekeeper.review.effort.Effort`.
         late: decisions that conflict with an event; nobody has decided since.
     """
-    kept = standing(events)
+    kept = [event.decision for event in standing(events)]
     rows_of = _rows(units)
     left = np.ones(len(units))
     settled: set[str] = set()
     audited: set[tuple[str, str]] = set()
     planted: set[str] = set()
+    faulted: set[int] = set()
     unsure: dict[str, frozenset[str]] = {}
-    told: dict[int, list[tuple[int, Event]]] = {}
-    for place, event in enumerate(kept):
-        decision = event.decision
+    told: dict[int, list[Told]] = {}
+    for place, decision in enumerate(kept):
         key, sample = key_of(decision.subject), decision.sample
         if sample.stream == "gold":
             planted.add(decision.card)
             continue
-        if sample.stream == "audit":
+        if sample.stream == "audit" and sample.snapshot == units.snapshot:
             audited.add((sample.design, key))
         if decision.op == "unsure":
             unsure[key] = unsure.get(key, frozenset()) | {decision.actor}
@@ -110,7 +116,9 @@ def answers(
         settled.add(key)
         rows = rows_of.get(key, ())
         if decision.subject.kind == "track" and rows:
-            told.setdefault(rows[0], []).append((place, event))
+            told.setdefault(rows[0], []).append((place, decision))
+        if decision.op != "accept":
+            faulted.update(rows)
         whole = decision.subject.kind == "track" and not _at_a_glance(decision.card)
         for row in rows:
             left[row] = 0.0 if whole else min(left[row], 1 - seen_at_once)
@@ -119,10 +127,11 @@ def answers(
         frozenset(settled),
         frozenset(audited),
         frozenset(planted),
+        frozenset(faulted),
         tuple(_repeatable(told, len(kept))),
         (*_late(late, rows_of), *_disputed(told, units)),
         unsure,
-        frozenset(e.decision.actor for e in kept),
+        frozenset(d.actor for d in kept),
         len(kept),
     )
 
@@ -152,26 +161,27 @@ def _rows(units: Units) -> dict[str, tuple[int, ...]]:
     return out
 
 
-def _repeatable(told: Mapping[int, list[tuple[int, Event]]], count: int) -> Iterable[Seen]:
+def _repeatable(told: Mapping[int, list[Told]], count: int) -> Iterable[Seen]:
     """Tracks asked once, on a card of their own, long enough ago."""
     for row, answered in sorted(told.items(), key=lambda item: item[1][0][0]):
-        streams = {event.decision.sample.stream for _, event in answered}
-        asked = [p for p, e in answered if e.decision.sample.stream in _ASKED]
-        on_its_own = not any(_at_a_glance(e.decision.card) for _, e in answered)
+        streams = {d.sample.stream for _, d in answered}
+        asked = [place for place, d in answered if d.sample.stream in _ASKED]
+        on_its_own = not any(_at_a_glance(d.card) for _, d in answered)
         once = on_its_own and "duplicate" not in streams
         if once and asked and count - asked[-1] > DUPLICATE_AFTER:
-            yield Seen(row, frozenset(e.decision.actor for _, e in answered))
+            yield Seen(row, frozenset(d.actor for _, d in answered))
 
 
-def _disputed(told: Mapping[int, list[tuple[int, Event]]], units: Units) -> Iterable[Seen]:
+def _disputed(told: Mapping[int, list[Told]], units: Units) -> Iterable[Seen]:
     """Tracks whose last answer is a repetition that says something else than the one before."""
     for row, answered in sorted(told.items()):
-        if len(answered) < 2:
+        by_card = groupby((d for _, d in answered), key=lambda d: (d.card or d.id, d.actor))
+        cards = [list(decisions) for _, decisions in by_card]
+        if len(cards) < 2 or cards[-1][0].sample.stream != "duplicate":
             continue
-        before, last = answered[-2][1], answered[-1][1]
-        differ = _verdict(before, units.phrase[row]) != _verdict(last, units.phrase[row])
-        if differ and last.decision.sample.stream == "duplicate":
-            yield Seen(row, frozenset(e.decision.actor for _, e in answered))
+        before, last = ({_verdict(d, units.phrase[row]) for d in card} for card in cards[-2:])
+        if before != last:
+            yield Seen(row, frozenset(d.actor for _, d in answered))
 
 
 def _late(late: Iterable[Decision], rows_of: Mapping[str, tuple[int, ...]]) -> Iterable[Seen]:
@@ -182,9 +192,9 @@ def _late(late: Iterable[Decision], rows_of: Mapping[str, tuple[int, ...]]) -> I
             yield Seen(rows[0], frozenset({decision.actor}))
 
 
-def _verdict(event: Event, phrase: str) -> str:
+def _verdict(decision: Decision, phrase: str) -> str:
     """What a decision comes to; accepting a name and giving it again are the same."""
-    op, body = event.decision.op, event.decision.body
+    op, body = decision.op, decision.body
     if op in ("accept", "relabel"):
         return f"called {body.get('phrase', phrase)}"
     return op

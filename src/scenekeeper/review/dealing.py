@@ -16,12 +16,13 @@ from scenekeeper.review.entry import Entry
 from scenekeeper.review.events import Subject
 from scenekeeper.review.film import EVEN, RISKY
 from scenekeeper.review.gold import planted
+from scenekeeper.review.other_names import others
 from scenekeeper.review.reel import Reel
 
 CHOICES = 9
 """Other names on a card: one a digit key."""
 CROWDED = 12
-"""Views that an object's card shows of its tracks together."""
+"""Views that an object's card shows of its tracks together, or twice as many tracks."""
 TOGETHER = 4
 """Views of each side of a pair, and of a relation."""
 
@@ -32,6 +33,8 @@ def card(reel: Reel, entry: Entry) -> Card | None:
     Raises:
         DatasetError: the labels cannot be read.
     """
+    if not all(len(reel.cut(row)[0]) for row in entry.rows):
+        return None  # labelled anew meanwhile
     made = _MAKERS[entry.kind](reel, entry)
     if made is not None and entry.sample.stream == "gold":
         made = planted(reel, entry, made)
@@ -62,19 +65,24 @@ def _track(reel: Reel, entry: Entry) -> Card | None:
 
 
 def _object(reel: Reel, entry: Entry) -> Card | None:
-    each = min(max(CROWDED // len(entry.rows), 1), TOGETHER)
-    parts = tuple(_part(reel, row, each) for row in entry.rows)
-    views = tuple(view for part in parts for view in part.views)
+    """Its tracks in one strip, a session after the other; of very many, the longest."""
     units = reel.units
-    first = max(entry.rows, key=lambda row: units.frames[row])
+    shown = sorted(sorted(entry.rows, key=lambda row: -units.frames[row])[: 2 * CROWDED])
+    each = min(max(CROWDED // len(shown), 1), TOGETHER)
+    views = tuple(
+        view
+        for row in shown
+        for view in (reel.strip(row, each) if each > 1 else reel.views(row, [reel.best(row)]))
+    )
+    longest = max(entry.rows, key=lambda row: units.frames[row])
     return _card(
         reel,
         entry,
-        phrase=units.phrase[first],
-        choices=choices(reel, entry.rows),
+        phrase=units.phrase[longest],
+        choices=choices(reel, [longest, *entry.rows]),
         views=views,
         context=_around(views),
-        parts=parts,
+        parts=tuple(_part(reel, row, ()) for row in entry.rows),
         frames=int(units.frames[list(entry.rows)].sum()),
         sessions=len({units.session[row] for row in entry.rows}),
     )
@@ -82,7 +90,9 @@ def _object(reel: Reel, entry: Entry) -> Card | None:
 
 def _gallery(reel: Reel, entry: Entry) -> Card | None:
     units = reel.units
-    parts = tuple(_part(reel, row, 0) for row in entry.rows)
+    parts = tuple(
+        _part(reel, row, reel.views(row, [reel.best(row)], masked=False)) for row in entry.rows
+    )
     return _card(
         reel,
         entry,
@@ -112,37 +122,31 @@ def _pair(reel: Reel, entry: Entry) -> Card | None:
 
 
 def _relation(reel: Reel, entry: Entry) -> Card | None:
-    """Both things, where possible in frames that show both; the window holds them together."""
+    """The one thing in the card's views, the other in its part's, in frames that show both.
+
+    The window holds both. Where no frame does, each is shown where it is seen best.
+    """
     a, b = entry.rows
-    film, units = reel.film, reel.units
-    both, at_a, at_b = np.intersect1d(
-        film.frame_id[film.of(a)], film.frame_id[film.of(b)], return_indices=True
-    )
+    both, at_a, at_b = np.intersect1d(reel.cut(a)[0], reel.cut(b)[0], return_indices=True)
+    other: tuple[View, ...] = ()
     if len(both):
         k = np.unique(np.linspace(0, len(both) - 1, TOGETHER).round().astype(int))
-        one = reel.views(a, [(int(i), False) for i in at_a[k]])
+        views = reel.views(a, [(int(i), False) for i in at_a[k]])
         other = reel.views(b, [(int(i), False) for i in at_b[k]])
-        seen = [_joined(v, w) for v, w in zip(one, other, strict=True)]
-        one, other = (
-            tuple(replace(v, window_xyxy=s) for v, s in zip(side, seen, strict=True))
-            for side in (one, other)
-        )
+        seen = [_joined(v, w) for v, w in zip(views, other, strict=True)]
+        views = tuple(replace(v, window_xyxy=s) for v, s in zip(views, seen, strict=True))
+        other = tuple(replace(v, window_xyxy=s) for v, s in zip(other, seen, strict=True))
     else:
-        one, other = (reel.views(row, [reel.best(row)]) for row in (a, b))
-    parts = tuple(
-        Part(_subject(reel, row), 0, units.phrase[row], int(units.frames[row]), views)
-        for row, views in ((a, one), (b, other))
-    )
-    views = one if len(both) else ()
+        views = tuple(view for row in (a, b) for view in reel.views(row, [reel.best(row)]))
     return _card(
         reel,
         entry,
-        phrase=units.phrase[a],
+        phrase=reel.units.phrase[a],
         statement=entry.statement,
         views=views,
         context=_around(views),
-        parts=parts,
-        frames=len(both) or 1,
+        parts=(_part(reel, a, ()), _part(reel, b, other)),
+        frames=max(len(both), 1),
     )
 
 
@@ -195,12 +199,11 @@ def _subject(reel: Reel, row: int) -> Subject:
     return Subject("track", reel.units.session[row], int(reel.units.track[row]))
 
 
-def _part(reel: Reel, row: int, even: int) -> Part:
-    """One track: some even views, or with ``even`` 0 the best one, without its mask."""
+def _part(reel: Reel, row: int, views: tuple[View, ...]) -> Part:
+    """One track."""
     subject = _subject(reel, row)
-    views = reel.strip(row, even) if even > 1 else reel.views(row, [reel.best(row)], even > 0)
-    frames = int(reel.units.frames[row])
-    return Part(subject, reel.revision(subject.key), reel.units.phrase[row], frames, views)
+    revision, frames = reel.revision(subject.key), int(reel.units.frames[row])
+    return Part(subject, revision, reel.units.phrase[row], frames, views)
 
 
 def _side(reel: Reel, rows: Sequence[int], pair: Subject) -> Part:
@@ -217,16 +220,8 @@ def _side(reel: Reel, rows: Sequence[int], pair: Subject) -> Part:
 
 
 def choices(reel: Reel, rows: Sequence[int]) -> tuple[str, ...]:
-    """Other names, likeliest first by what the machine believes, then the most frequent ones."""
-    units = reel.units
-    belief: dict[str, float] = {}
-    for row in rows:
-        for word, p in units.choices[row].items():
-            belief[word] = belief.get(word, 0.0) + p
-    likely = sorted(belief, key=lambda word: -belief[word])
-    shown = {units.phrase[row] for row in rows[:1]}
-    others = dict.fromkeys([*likely, *reel.words[: 2 * CHOICES]])
-    return tuple(word for word in others if word not in shown)[:CHOICES]
+    """Other names of the thing that some tracks are of, likeliest first."""
+    return others(reel.units, reel.names, rows, CHOICES)
 
 
 def _around(views: Sequence[View]) -> View | None:

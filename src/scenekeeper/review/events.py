@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from scenekeeper.errors import ReviewError
@@ -168,9 +168,9 @@ class Decision:
 
     def to_json(self) -> str:
         """One line of JSON, keys sorted: what is hashed and stored."""
-        data = asdict(self)
-        pi = self.sample.pi
-        data["sample"]["pi"] = None if math.isnan(pi) else pi
+        pi = None if math.isnan(self.sample.pi) else self.sample.pi
+        sample = {**vars(self.sample), "pi": pi}
+        data = {**vars(self), "subject": vars(self.subject), "sample": sample}
         return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
@@ -253,10 +253,11 @@ def checked_body(op: str, body: Mapping[str, Any]) -> dict[str, Any]:
 
     ``relabel`` needs ``phrase``; ``trim`` ``first`` and ``last``; ``split`` ``frame``, and may give
     the later part a ``phrase``; ``box`` ``frame`` and ``box_xyxy``; ``mask`` ``frame``, ``counts``
-    (COCO run lengths) and optionally ``clicks`` ``[[x, y, positive]]``; ``add`` ``phrase`` and
-    ``box_xyxy``, optionally ``counts``; ``caption`` ``text``; ``complete`` how many were
-    ``missed``; ``undo`` the id ``of`` the event. ``accept`` may say the ``phrase`` that was shown,
-    and both it and ``reject`` the ``text`` of a caption; by it they hold for that text only.
+    (COCO run lengths) and optionally ``clicks`` ``[[x, y, positive]]`` and what a segmenter
+    ``carried`` it to, ``[[frame, counts]]``; ``add`` ``phrase`` and ``box_xyxy``, optionally
+    ``counts``; ``caption`` ``text``; ``complete`` how many were ``missed``; ``undo`` the id ``of``
+    the event. ``accept`` may say the ``phrase`` that was shown, and both it and ``reject`` the
+    ``text`` of a caption; by it they hold for that text only.
 
     Raises:
         ReviewError: something is missing or wrong.
@@ -315,6 +316,12 @@ def _counts(value: Any, place: str) -> str:
     return text
 
 
+def _carried(value: Any, place: str) -> list[list[Any]]:
+    if not isinstance(value, list) or any(not isinstance(v, list) or len(v) != 2 for v in value):
+        raise ReviewError("carried masks are a list of [frame, counts]", place=place)
+    return [[_whole(frame, place), _counts(counts, place)] for frame, counts in value]
+
+
 def _whole(value: Any, place: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) > 2**62:
         raise ReviewError(f"is a whole number, not {value!r}"[:120], place=place)
@@ -357,7 +364,7 @@ _BODY: Mapping[str, Mapping[str, Callable[[Any, str], Any]]] = {
     "trim": {"first": _whole, "last": _whole},
     "split": {"frame": _whole, "phrase?": phrase},
     "box": {"frame": _whole, "box_xyxy": _box},
-    "mask": {"frame": _whole, "counts": _counts, "clicks?": _clicks},
+    "mask": {"frame": _whole, "counts": _counts, "clicks?": _clicks, "carried?": _carried},
     "add": {"phrase": phrase, "box_xyxy": _box, "counts?": _counts},
     "caption": {"text": _sentence},
     "complete": {"missed": _whole},

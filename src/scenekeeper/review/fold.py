@@ -180,6 +180,7 @@ def _drawn(of: TrackFold, as_track: Mapping[int, int]) -> Iterator[dict[str, Any
             "mask": drawn.mask,
             "area": None if drawn.mask is None else masks.area(drawn.mask),
             "phrase": state.phrase if said else drawn.phrase,
+            "status": state.status,
             "event": drawn.event,
             "t_ns": state.t_ns if said else drawn.t_ns,
         }

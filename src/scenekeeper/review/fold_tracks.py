@@ -13,7 +13,7 @@ from functools import partial
 
 from scenekeeper import masks
 from scenekeeper.review.events import Decision, Event
-from scenekeeper.review.labelled import Labelled, is_same_run, meeting, met
+from scenekeeper.review.labelled import MADE, Labelled, claims, former, is_same_run, meeting, met
 from scenekeeper.review.pieces import (
     EVER,
     Pieces,
@@ -25,9 +25,6 @@ from scenekeeper.review.pieces import (
     untouched,
     without,
 )
-
-MADE = 1_000_000_000
-"""Tracks that people made are numbered from here on, by their event; machines count from 0."""
 
 _Change = Callable[[State], State]
 
@@ -95,7 +92,7 @@ class TrackFold:
         self.verdicts: dict[frozenset[int], tuple[bool, int]] = {}
         self._tracks_of: dict[int, set[int]] = {}
         self._groups: dict[int, frozenset[int]] = {}
-        self._claims = _claims(session, labelled, events)
+        self._claims = claims(session, labelled, (e.decision for e in events))
 
     def take(self, event: Event, t_ns: int) -> None:
         """Take one decision in.
@@ -146,7 +143,7 @@ class TrackFold:
         for track, frames in met(d, self.session, self.labelled).items():
             pieces = self.of(track)
             nodes = frozenset(n for f in frames for n in self.group(at(pieces, f).node))
-            others = [s for key, s in self._claims.get(track, {}).items() if key != _former(d)]
+            others = [s for key, s in self._claims.get(track, {}).items() if key != former(d)]
             ranges = tuple(without(_scope(d), others))
             certain = "phrase" in d.body
             out.append(Target(track, nodes, ranges, frozenset(frames), certain))
@@ -273,17 +270,42 @@ class TrackFold:
         return list(dict.fromkeys(nodes))
 
     def _box(self, event: Event, t_ns: int) -> None:
-        self._draw(event, tuple(event.decision.body["box_xyxy"]), None)
+        body = event.decision.body
+        self._draw(event, body["frame"], tuple(body["box_xyxy"]), None)
 
     def _mask(self, event: Event, t_ns: int) -> None:
+        """A mask, and where a segmenter carried it to: nowhere that a person has looked."""
         body = event.decision.body
         mask, box = self._mask_of(body["counts"], body["frame"])
-        self._draw(event, box, mask)
+        self._draw(event, body["frame"], box, mask)
+        for frame, counts in body.get("carried", ()):
+            mask, box = self._mask_of(counts, frame)
+            self._draw(event, frame, box, mask, "propagated")
 
-    def _draw(self, event: Event, box: tuple[float, ...], mask: bytes | None) -> None:
+    def _draw(
+        self,
+        event: Event,
+        frame: int,
+        box: tuple[float, ...],
+        mask: bytes | None,
+        status: str = "corrected",
+    ) -> None:
         """Where the machine shows it in that frame, in its place; else as one more view of it."""
         d = event.decision
-        frame: int = d.body["frame"]
+        target = self._in_frame(d, frame)
+        before = self.drawn.get((target.track, frame))
+        looked_at = at(self.of(target.track), frame).status in ("verified", "corrected")
+        if status == "propagated" and (before is not None or looked_at):
+            return
+        name, said = self.labelled.phrase.get(target.track), None
+        if before is not None:
+            name, said = before.phrase, before.t_ns
+        self.drawn[target.track, frame] = Drawn(box, mask, name, said, event.seq)
+        drawn = partial(replace, there=True, status=status, event=event.seq)
+        self._change(target, [(frame, frame)], drawn)
+
+    def _in_frame(self, d: Decision, frame: int) -> Target:
+        """Of what a decision is about, the part that a frame shows, or might have shown."""
         if frame not in self.labelled.size:
             raise LostError(f"there is no frame {frame}")
         targets = [
@@ -294,17 +316,7 @@ class TrackFold:
         ]
         if not targets:
             raise LostError(f"track {d.subject.id} does not reach frame {frame}")
-        shown = [t for t in targets if self.shows(t.track, frame)]
-        target = (shown or targets)[0]
-        machines = self.labelled.phrase.get(target.track)
-        before = self.drawn.get((target.track, frame))
-        phrase, said = (machines, None) if before is None else (before.phrase, before.t_ns)
-        self.drawn[target.track, frame] = Drawn(box, mask, phrase, said, event.seq)
-        self._change(
-            target,
-            [(frame, frame)],
-            lambda s: replace(s, there=True, status="corrected", event=event.seq),
-        )
+        return next((t for t in targets if self.shows(t.track, frame)), targets[0])
 
     def shows(self, track: int, frame_id: int) -> bool:
         """Whether the machine has a label of a track in a frame."""
@@ -381,25 +393,3 @@ def _scope(d: Decision) -> Range:
 
 def _both(a: Range, b: Range) -> Range:
     return max(a[0], b[0]), min(a[1], b[1])
-
-
-def _former(d: Decision) -> tuple[str, int]:
-    """The track that a decision was about when it was made."""
-    return d.runs.get(d.subject.session, ""), d.subject.id
-
-
-def _claims(
-    session: str, labelled: Labelled, events: Iterable[Event]
-) -> dict[int, dict[tuple[str, int], Range]]:
-    """Per track of labels made anew, the former tracks that lie on it and in which frames."""
-    out: dict[int, dict[tuple[str, int], Range]] = {}
-    for d in (event.decision for event in events):
-        if d.subject.kind != "track" or d.subject.id >= MADE:
-            continue
-        if is_same_run(d, session, labelled):
-            continue
-        for track, frames in met(d, session, labelled).items():
-            spans_of = out.setdefault(track, {})
-            first, last = spans_of.get(_former(d), (frames[0], frames[-1]))
-            spans_of[_former(d)] = min(first, frames[0]), max(last, frames[-1])
-    return out

@@ -17,6 +17,9 @@ from scenekeeper.review.events import Decision
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]
 
+MADE = 1_000_000_000
+"""Tracks that people made are numbered from here on, by their event; machines count from 0."""
+
 MEETS = 0.5
 """Intersection over union at which two boxes are taken to be of one thing."""
 
@@ -101,5 +104,28 @@ def frames_needed(decisions: Iterable[Decision]) -> dict[str, set[int]]:
         if d.op == "add":
             out.setdefault(d.subject.session, set()).add(d.subject.id)
         elif d.op in ("box", "mask"):
-            out.setdefault(d.subject.session, set()).add(d.body["frame"])
+            drawn = [d.body["frame"], *(frame for frame, _ in d.body.get("carried", ()))]
+            out.setdefault(d.subject.session, set()).update(drawn)
+    return out
+
+
+def former(d: Decision) -> tuple[str, int]:
+    """The track that a decision was about when it was made."""
+    return d.runs.get(d.subject.session, ""), d.subject.id
+
+
+def claims(
+    session: str, labelled: Labelled, decisions: Iterable[Decision]
+) -> dict[int, dict[tuple[str, int], tuple[int, int]]]:
+    """Per track of labels made anew, the former tracks that lie on it and in which frames."""
+    out: dict[int, dict[tuple[str, int], tuple[int, int]]] = {}
+    for d in decisions:
+        if d.subject.kind != "track" or d.subject.id >= MADE:
+            continue
+        if is_same_run(d, session, labelled):
+            continue
+        for track, frames in met(d, session, labelled).items():
+            spans_of = out.setdefault(track, {})
+            first, last = spans_of.get(former(d), (frames[0], frames[-1]))
+            spans_of[former(d)] = min(first, frames[0]), max(last, frames[-1])
     return out

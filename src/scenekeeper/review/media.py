@@ -9,21 +9,24 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, WebPImagePlugin
 
 from scenekeeper.errors import DatasetError, RecordingError
 from scenekeeper.recording import Recording
 from scenekeeper.recording.open import reopen
 from scenekeeper.review.cards import Card, View
 from scenekeeper.review.recent import Recent
+from scenekeeper.schema import Frame
 from scenekeeper.store import Dataset, SessionInfo
 
 Rgb = NDArray[np.uint8]
@@ -32,6 +35,7 @@ Window = tuple[int, int, int, int]
 DECODED_BYTES = 128 << 20
 ENCODED_BYTES = 64 << 20
 OPEN_RECORDINGS = 16
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 AT_ONCE = 2
 """Recordings that are decoded at the same time; the rest waits."""
 QUALITY = 82
@@ -52,6 +56,7 @@ class _Opened:
     stamp: tuple[int, int]
     camera: NDArray[Any]
     row: NDArray[np.int64]
+    t_ns: NDArray[np.int64]
 
 
 class Media:
@@ -166,6 +171,29 @@ class Media:
 
         return self._decoded.made(key, make)
 
+    def seen(self, session: str, frame_id: int) -> Frame:
+        """One frame with its camera, for a model to look at; without depth and pose.
+
+        Raises:
+            DatasetError: there is no such session or frame.
+            RecordingError: its picture is not there or cannot be read.
+        """
+        rgb, opened = self.rgb(session, frame_id), self._open(session)
+        name = opened.camera[frame_id]
+        camera = next(c for c in self._info(session).cameras if c.name == name)
+        return Frame(frame_id, session, camera, int(opened.t_ns[frame_id]), rgb)
+
+    def warm(self) -> None:
+        """Open the first recording in the background: the readers take a second to load."""
+        names = self.dataset.sessions()[:1]
+
+        def work() -> None:
+            with suppress(RecordingError, DatasetError):  # told when a picture is wanted
+                self._open(names[0])
+
+        if names:
+            threading.Thread(target=work, daemon=True).start()
+
     def _strip(self, views: Sequence[View], height: int) -> Rgb:
         (width, whole), tiles = layout(views, height)
         out = np.empty((whole, width, 3), np.uint8)
@@ -255,11 +283,12 @@ class Media:
             stamp,
             index["camera"].to_numpy(zero_copy_only=False),
             index["rgb_row"].to_numpy(),
+            index["t_ns"].to_numpy(),
         )
 
     def _info(self, session: str) -> SessionInfo:
         if session not in self._infos:
-            if session not in self.dataset.sessions():  # never make a path of what a client sends
+            if not _NAME.fullmatch(session):  # never make a path of what a client sends
                 raise DatasetError(f"no session {session!r}"[:200])
             self._infos[session] = self.dataset.session(session)
         return self._infos[session]
@@ -346,7 +375,8 @@ def _resized(rgb: Rgb, size: tuple[int, int]) -> Rgb:
 
 def _webp(rgb: Rgb) -> bytes:
     out = io.BytesIO()
-    Image.fromarray(rgb).save(out, "WEBP", quality=QUALITY, method=1)
+    # By its plugin: to look for the format, Pillow would load all that it knows.
+    Image.fromarray(rgb).save(out, WebPImagePlugin.WebPImageFile.format, quality=QUALITY, method=1)
     return out.getvalue()
 
 

@@ -28,6 +28,8 @@ RESIZED = 0.3
 """Spread of the logarithm of a box's side between two looks at one thing."""
 BROKEN = 0.2
 """How often a track that ends goes on in one that begins soon after, before anything is known."""
+PLACED = 0.2
+"""And what it is multiplied by where both are in the map, which holds them for two."""
 LOOKALIKE = 0.2
 """How often two alike things of two visits are one that was moved."""
 OVERLAP = 0.3
@@ -80,11 +82,13 @@ def _followers(reel: Reel, rows: Int) -> tuple[Int, Int, Float]:
 
 def _continued(reel: Reel, a: Int, b: Int, gap: Float) -> Float:
     """Probability that the second goes on where the first broke off, for K pairs ``[K]``."""
-    units, film = reel.units, reel.film
+    units = reel.units
     if not len(a):
         return np.zeros(0)
-    end = film.box_xyxy[film.start[a + 1] - 1].astype(np.float64)
-    begin = film.box_xyxy[film.start[b]].astype(np.float64)
+    film = reel.film(units.session[int(a[0])])
+    one, other = (np.searchsorted(film.track, units.track[rows]) for rows in (a, b))
+    end = film.box_xyxy[film.start[one + 1] - 1].astype(np.float64)
+    begin = film.box_xyxy[film.start[other]].astype(np.float64)
     side = _side(end)
     apart = ((end[:, :2] + end[:, 2:]) - (begin[:, :2] + begin[:, 2:])) / 2
     sigma = side * (0.3 + DRIFT * gap)
@@ -95,10 +99,12 @@ def _continued(reel: Reel, a: Int, b: Int, gap: Float) -> Float:
     resized = np.log(_side(begin) / side)
     size = np.exp(-(resized**2) / (2 * RESIZED**2)) / RESIZED
     names = np.array(units.phrase)
-    same_name = names[a] == names[b]
     unnamed = (names[a] == UNNAMED) | (names[b] == UNNAMED)
-    called = np.where(same_name, 3.0, np.where(unnamed, 1.0, 0.1))
-    odds = BROKEN / (1 - BROKEN) * place * size * called
+    called = np.where(unnamed, 1.0, np.where(names[a] == names[b], 3.0, 0.1))
+    placed = (units.object[a] >= 0) & (units.object[b] >= 0)
+    odds = BROKEN / (1 - BROKEN) * place * size * called * np.where(placed, PLACED, 1.0)
+    # What the picture's edge cuts off has neither a place nor a size of its own.
+    odds[_cut(end, times.size[0]) | _cut(begin, times.size[0])] = 0
     # A track goes on in one other at most, and one other in it.
     rivals = np.maximum(np.bincount(a, odds)[a], np.bincount(b, odds)[b])
     one_already = (units.object[a] == units.object[b]) & (units.object[a] >= 0)
@@ -107,6 +113,13 @@ def _continued(reel: Reel, a: Int, b: Int, gap: Float) -> Float:
 
 def _side(box: Float) -> Float:
     return np.asarray(np.sqrt(np.prod(np.maximum(box[:, 2:] - box[:, :2], 1), axis=1)))
+
+
+def _cut(box: Float, size: Int) -> Bool:
+    """``bool [K]``: whether a box reaches the edge of the picture."""
+    height, width = size.tolist()
+    low, high = box[:, :2] <= 1, box[:, 2:] >= np.array([width, height]) - 1
+    return np.asarray(low.any(1) | high.any(1))
 
 
 def _tracks(reel: Reel, a: int, b: int, p: float, effort: Effort) -> Entry:
@@ -139,14 +152,21 @@ def _entry(
 
 @dataclass(frozen=True, eq=False)
 class _Objects:
-    """K objects of the world, each as it was in the session that saw most of it."""
+    """K objects of the world but walls, each as it was in the session that saw most of it."""
 
     id: Int
     phrase: NDArray[np.str_]
     center: Float
     extent: Float
+    colors: Float
     frames: Int
     sessions: tuple[frozenset[str], ...]
+
+    def alike(self, i: Int, j: Int) -> Float:
+        """Share of their colours that two have in common; of unknown ones 1."""
+        a, b = self.colors[i], self.colors[j]
+        unknown = (a.sum(1) == 0) | (b.sum(1) == 0)
+        return np.asarray(np.where(unknown, 1.0, np.minimum(a, b).sum(1)))
 
 
 def _objects(reel: Reel, effort: Effort) -> Iterator[Entry]:
@@ -166,17 +186,28 @@ def _objects(reel: Reel, effort: Effort) -> Iterator[Entry]:
 def _known(reel: Reel) -> _Objects:
     rows = reel.dataset.sql(
         "SELECT object, arg_max(phrase, frames) AS phrase, arg_max(center, frames) AS center,"
-        " arg_max(extent, frames) AS extent, sum(frames) AS frames, list(session) AS sessions"
-        " FROM objects_auto GROUP BY object ORDER BY object"
+        " arg_max(extent, frames) AS extent, sum(frames) AS frames, list(session) AS sessions,"
+        " arg_max(colors, frames) AS colors"
+        " FROM objects_auto WHERE kind <> 'wall' GROUP BY object ORDER BY object"
     ).to_pydict()
     return _Objects(
         np.array(rows["object"], np.int64),
         np.array(rows["phrase"], np.str_),
         np.array(rows["center"], np.float64).reshape(-1, 3),
         np.array(rows["extent"], np.float64).reshape(-1, 3),
+        _shares([dict(c or ()) for c in rows["colors"]]),
         np.array(rows["frames"], np.int64),
         tuple(frozenset(names) for names in rows["sessions"]),
     )
+
+
+def _shares(colors: list[dict[str, float]]) -> Float:
+    """Shares of named colours as a table, an object a row."""
+    column = {name: k for k, name in enumerate(sorted({name for c in colors for name in c}))}
+    out = np.zeros((len(colors), len(column)))
+    for row, shares in zip(out, colors, strict=True):
+        row[[column[name] for name in shares]] = list(shares.values())
+    return out
 
 
 def _linked(sessions: tuple[frozenset[str], ...]) -> dict[str, int]:
@@ -203,11 +234,11 @@ def _overlapping(things: _Objects, linked: dict[str, int]) -> Iterator[tuple[int
     shared = np.clip(half - np.abs(things.center[i] - things.center[j]), 0, None)
     least = np.minimum(things.extent[i], things.extent[j])
     share = np.prod(np.minimum(shared, least) / np.maximum(least, 1e-6), axis=1)
-    same = things.phrase[i] == things.phrase[j]
     unnamed = (things.phrase[i] == UNNAMED) | (things.phrase[j] == UNNAMED)
+    same = (things.phrase[i] == things.phrase[j]) & ~unnamed
     # A small thing lies inside a large one's box without being it.
     alike = np.exp(-((np.log(_size(things, i) / _size(things, j))) ** 2) / 2)
-    p = share * alike * np.where(same, 0.9, np.where(unnamed, 0.3, 0.1))
+    p = share * alike * things.alike(i, j) * np.where(same, 0.9, np.where(unnamed, 0.3, 0.1))
     good = (share > OVERLAP) & (world[i] == world[j])
     yield from zip(i[good].tolist(), j[good].tolist(), p[good].tolist(), strict=True)
 
@@ -220,6 +251,7 @@ def _moved(things: _Objects, linked: dict[str, int]) -> Iterator[tuple[int, int,
         for k, i in enumerate(rows[:-1].tolist()):
             unlike = ((size[k + 1 :] - size[k]) ** 2).sum(1)
             chance = LOOKALIKE * np.exp(-unlike / (2 * RESIZED**2))
+            chance *= things.alike(np.full(len(rows) - k - 1, i), rows[k + 1 :])
             for j, p in zip(rows[k + 1 :].tolist(), chance.tolist(), strict=True):
                 one, other = things.sessions[i], things.sessions[j]
                 same_world = linked[next(iter(one))] == linked[next(iter(other))]

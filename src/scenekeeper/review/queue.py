@@ -20,6 +20,7 @@ from scenekeeper.review.entry import Entry
 from scenekeeper.review.events import Decision, Event, Sample, Subject
 from scenekeeper.review.repair import Book, repairs, spread
 from scenekeeper.review.units import Float, Int, Units
+from scenekeeper.schema import UNNAMED
 
 MIX: Mapping[str, int] = {"repair": 12, "audit": 6, "gold": 1, "duplicate": 1}
 """Cards of each stream in every twenty, in an order nobody can foresee."""
@@ -175,13 +176,16 @@ def _golds(book: Book, kept: Collection[int], seed: int) -> Iterator[Entry]:
     rng = np.random.default_rng([seed, 11])
     # The order and the coins are the seed's alone, so that planning anew goes on in them.
     order, ghosts = rng.permutation(n), rng.random(n) < 0.5
-    surer = book.doubt <= np.median(book.doubt) if n else np.zeros(0, np.bool_)
-    names = len(set(units.phrase)) > 1
-    for row in order[(surer & (units.frames >= 4))[order]].tolist():
+    fit = (units.frames >= 4) & (np.array(units.phrase, np.str_) != UNNAMED)
+    if fit.any():
+        fit &= book.doubt <= np.median(book.doubt[fit])
+    names = len({*units.phrase} - {UNNAMED}) > 1
+    for row in order[fit[order]].tolist():
         planted = "ghost" if ghosts[row] or not names else "phrase"
         sample = Sample("gold", seed=seed, snapshot=units.snapshot, planted=planted)
         entry = book.entry(row, sample, 1.0, gain=0.0, not_for=frozenset())
-        if row not in kept and entry.id not in book.answers.planted:
+        used = row in kept or row in book.answers.faulted or entry.id in book.answers.planted
+        if not used:
             yield entry
 
 

@@ -1,22 +1,76 @@
-"""Serving a review: a socket that listens, and the application on it.
+"""Serving a review: :func:`serve` runs the whole of it until it is told to stop.
 
-In: an ASGI application, a host and a port. Out: a server, for the life of a process or of a
-``with`` block.
+In: a dataset, or any ASGI application, and a host and port. Out: a server, for the life of a
+process or of a ``with`` block.
 """
 
 from __future__ import annotations
 
+import contextlib
+import getpass
+import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from scenekeeper.errors import ReviewError
+from scenekeeper.review.access import rules
+from scenekeeper.review.app import make_app
+from scenekeeper.review.desk import Desk
+from scenekeeper.review.segmenter import Segmenter
+from scenekeeper.store import Dataset
 
 PORT = 8640
 """Where the server is looked for first; decisions that a browser keeps are kept per port."""
+
+
+def serve(
+    dataset: Dataset,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    token: str | None = None,
+    names: tuple[str, ...] = (),
+    reviewer: str = "",
+    budget: str | float | None = None,
+    seed: int = 0,
+    segmenter: Segmenter | None = None,
+    told: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Review a dataset in a browser until the process is told to stop (SIGINT or SIGTERM).
+
+    Decisions are on the disk before they are acknowledged; the last are folded into the labels
+    when it stops.
+
+    Args:
+        dataset: what is reviewed.
+        host: address to listen on; any but this machine's own demands a token.
+        port: TCP port; ``None`` = :data:`PORT` or the next that is free.
+        token: one that a person chose, for all reviewers; ``None`` = every link opens once.
+        names: further host names that the server is reached by.
+        reviewer: name of who opens a link and has given none yet; else who started it.
+        budget: minutes, or ``"5%"``: the time in which that share of the frames could be read one
+            by one; ``None`` = until all is asked.
+        seed: of the audits' draws and of the order of cards.
+        segmenter: what makes masks of clicks; ``None`` = there is none.
+        told: called with each link that opens the review; once used, with the next.
+
+    Raises:
+        ReviewError: others could reach it and there is no token, the port is taken, or there is
+            nothing to review.
+        DatasetError: the dataset cannot be read, or not be written to.
+    """
+    access = rules(host, port or PORT, token, names)
+    with listening(host, port) as sock:
+        number = sock.getsockname()[1]
+        access = replace(access, port=number, told=lambda t: told(link(host, number, t)))
+        with closing(Desk(dataset, budget, seed, segmenter)) as desk:
+            told(link(host, number, access.new_token()))
+            run_app(make_app(desk, access, reviewer or getpass.getuser()), sock)
 
 
 def listening(host: str, port: int | None) -> socket.socket:
@@ -62,8 +116,15 @@ def link(host: str, port: int, token: str) -> str:
 
 
 def run_app(app: ASGIApp, sock: socket.socket) -> None:
-    """Serve until the process is told to stop (SIGINT or SIGTERM)."""
-    _server(app).run(sockets=[sock])
+    """Serve until the process is told to stop (SIGINT or SIGTERM); then return."""
+    # The server stops in good order and sends itself the signal again, which must not end us:
+    # the last decisions are still to be folded into the labels.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            _server(app).run(sockets=[sock])
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

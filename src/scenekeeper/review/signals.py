@@ -25,7 +25,7 @@ from scenekeeper.store import Dataset, atomic, fingerprint
 
 Float = NDArray[np.float64]
 
-VERSION = 1
+VERSION = 2
 """Of what is computed here; another one makes caches anew."""
 
 SURE = 0.995
@@ -101,6 +101,9 @@ def units(dataset: Dataset) -> Units:
     try:
         with atomic.replacing(file) as temporary:
             pq.write_table(_to_table(made), temporary, compression="zstd", compression_level=1)
+        for other in file.parent.glob("units-*.parquet"):
+            if other != file:  # of labels that are no longer in force
+                other.unlink(missing_ok=True)
     except OSError:
         pass  # a dataset that can only be read is read anew each time
     return made

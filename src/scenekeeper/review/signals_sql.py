@@ -1,6 +1,8 @@
 """The query behind :mod:`scenekeeper.review.signals`: one row per track, a column per signal.
 
-Every ``WITH`` below is one source of doubt, keyed by session and track. Values are as measured.
+Every ``WITH`` below is one source of doubt, keyed by session and track. Values are as measured. An
+entry of a map is ``map_extract(...)[1]``: brackets alone give a list in older releases of DuckDB.
+``least`` and ``greatest`` pass over what is null.
 """
 
 from __future__ import annotations
@@ -19,11 +21,12 @@ WITH thing AS (
   FROM objects_auto
 ),
 label AS (
-  SELECT i.session, i.track, i.frame_id, i.phrase, i.score, i.p, i.flags, i.signals,
+  SELECT i.session, i.track, i.frame_id, i.phrase, i.score, i.p, i.flags,
          (box_xyxy[1] + box_xyxy[3]) / 2 AS x, (box_xyxy[2] + box_xyxy[4]) / 2 AS y,
          greatest(coalesce(i.area, (box_xyxy[3] - box_xyxy[1]) * (box_xyxy[4] - box_xyxy[2])), 1)
            AS area,
-         list_contains(i.flags, 'truncated') AS cut
+         list_contains(i.flags, 'truncated') AS cut,
+         {{hops}}
   FROM instances_auto i WHERE i.track >= 0
 ),
 step AS (
@@ -75,7 +78,7 @@ picture AS (
   FROM quality_auto
 ),
 track AS (
-  SELECT l.session, l.track, mode(l.phrase) AS said, count(*) AS frames,
+  SELECT l.session, l.track, count(*) AS frames,
          min(frame_id) AS first, max(frame_id) AS last, sqrt(median(area)) AS size_px,
          avg(p) AS p, avg(score) AS score, min(score) AS least, max(score) - min(score) AS spread,
          1 - count(DISTINCT frame_id) / (max(frame_id) - min(frame_id) + 1) AS gaps,
@@ -83,16 +86,23 @@ track AS (
          avg(list_contains(l.flags, 'added')::INT) AS added,
          avg(list_contains(l.flags, 'redrawn')::INT) AS redrawn,
          avg(blurred::INT) AS blurred, avg(exposed::INT) AS exposed,
-         least(avg(signals['mask_iou']), avg(signals['objectness']), avg(signals['stability']),
-               avg(signals['detector_iou'])) AS mask,
-         avg(signals['entropy']) AS entropy
+         least(avg(mask_iou), avg(objectness), avg(stability), avg(detector_iou)) AS mask,
+         avg(entropy) AS entropy
   FROM label l LEFT JOIN picture USING (session, frame_id) GROUP BY l.session, l.track
 ),
+word AS (
+  SELECT session, track, phrase, count(*) AS n FROM label GROUP BY session, track, phrase
+),
+main_word AS (
+  SELECT session, track, list(phrase ORDER BY n DESC, phrase)[1] AS said
+  FROM word GROUP BY session, track
+),
 named AS (
-  SELECT t.*, coalesce(o.phrase, t.said) AS phrase, o.object, o.existence, o.names AS posterior,
+  SELECT t.*, coalesce(o.phrase, m.said) AS phrase, o.object, o.existence, o.names AS posterior,
          coalesce(o.p, t.p, t.score) AS belief,
          o.extent
-  FROM track t LEFT JOIN (FROM thing WHERE n = 1) o USING (session, track)
+  FROM track t JOIN main_word m USING (session, track)
+  LEFT JOIN (FROM thing WHERE n = 1) o USING (session, track)
 ),
 renamed AS (
   SELECT l.session, l.track, avg((l.phrase <> n.phrase)::INT) AS changing
@@ -102,22 +112,21 @@ renamed AS (
 raw AS ({{raw}}),
 spoken AS ({{spoken}}),
 overruled AS (
-  SELECT r.session, r.track, avg((r.phrase <> n.phrase)::INT) AS overruled,
-         avg((r.action = 'kept')::INT) AS kept
-  FROM raw r JOIN named n USING (session, track)
-  WHERE r.phrase <> '{UNNAMED}' AND n.phrase <> '{UNNAMED}' GROUP BY ALL
+  SELECT r.session, r.track, avg((r.action = 'kept')::INT) AS kept,
+         avg((r.phrase <> n.phrase)::INT)
+           FILTER (r.phrase <> '{UNNAMED}' AND n.phrase <> '{UNNAMED}') AS overruled
+  FROM raw r JOIN named n USING (session, track) GROUP BY ALL
 ),
 told AS (
   SELECT s.session, s.subject AS track,
          avg((NOT contains(lower(s.text), lower(list_last(string_split(n.phrase, ' ')))))::INT)
            AS otherwise,
-         avg(coalesce(s.signals['text_entropy'], -ln(greatest(s.signals['text_p_min'], 1e-3))))
-           AS unsure
+         avg(coalesce(s.text_entropy, -ln(s.text_p_min + 1e-3))) AS unsure
   FROM spoken s JOIN named n ON s.session = n.session AND s.subject = n.track
   WHERE s.kind = 'object' AND n.phrase <> '{UNNAMED}' GROUP BY ALL
 ),
 counted AS (
-  SELECT l.session, l.track, avg(abs(s.signals['count_gap'])) AS gap
+  SELECT l.session, l.track, avg(abs(s.count_gap)) AS gap
   FROM label l JOIN spoken s USING (session, frame_id)
   WHERE s.kind = 'caption' GROUP BY ALL
 ),
@@ -134,7 +143,8 @@ shares AS (
   SELECT session, track, phrase, n / sum(n) OVER (PARTITION BY session, track) AS share FROM said
 ),
 votes AS (
-  SELECT session, track, map_from_entries(list((phrase, share) ORDER BY share DESC)) AS names
+  SELECT session, track,
+         map_from_entries(list((phrase, share) ORDER BY share DESC, phrase)) AS names
   FROM shares GROUP BY session, track
 ),
 usual AS (
@@ -176,6 +186,9 @@ LEFT JOIN usual u ON u.phrase = n.phrase
 ORDER BY n.session, n.track
 """
 
+_HOPS = ("mask_iou", "objectness", "stability", "detector_iou", "entropy")
+_SAID = ("text_entropy", "text_p_min", "count_gap")
+
 _RIVAL = """CASE WHEN n.posterior IS NOT NULL AND len(map_values(n.posterior)) > 1 THEN
          ln(greatest(list_sort(map_values(n.posterior), 'DESC')[2], 1e-3)
             / greatest(list_max(map_values(n.posterior)), 1e-3)) END"""
@@ -190,6 +203,7 @@ def signals_sql(dataset: Dataset, runs: Runs) -> str:
     """
     logits = {f"logit_{name}": _logit(f"n.{name}") for name in ("existence", "score", "least")}
     return _QUERY.format(
+        hops=_entries("i.signals", _HOPS),
         cameras=_cameras(dataset, runs),
         settled=_settled(dataset, runs),
         raw=_raw(dataset, runs),
@@ -203,6 +217,10 @@ def signals_sql(dataset: Dataset, runs: Runs) -> str:
 def _logit(column: str) -> str:
     clipped = f"greatest(least({column}, .995), .005)"
     return f"CASE WHEN {column} IS NOT NULL THEN ln({clipped} / (1 - {clipped})) END"
+
+
+def _entries(column: str, names: tuple[str, ...]) -> str:
+    return ", ".join(f"map_extract({column}, '{name}')[1] AS {name}" for name in names)
 
 
 def _raw(dataset: Dataset, runs: Runs) -> str:
@@ -234,10 +252,11 @@ def _spoken(dataset: Dataset, runs: Runs) -> str:
         for file in _segments(dataset, "statements", of["statements"], session)
     ]
     if files:
-        return f"SELECT * FROM read_parquet({files})"
+        columns = f"session, frame_id, subject, kind, text, {_entries('signals', _SAID)}"
+        return f"SELECT {columns} FROM read_parquet({files})"
     return """
-  SELECT session, frame_id, 0::BIGINT AS subject, '' AS kind, '' AS text,
-         MAP {'': 0.0::FLOAT} AS signals FROM instances_auto WHERE FALSE"""
+  SELECT session, frame_id, 0::BIGINT AS subject, '' AS kind, '' AS text, 0.0 AS text_entropy,
+         0.0 AS text_p_min, 0.0 AS count_gap FROM instances_auto WHERE FALSE"""
 
 
 def _cameras(dataset: Dataset, runs: Runs) -> str:

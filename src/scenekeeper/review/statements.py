@@ -15,11 +15,15 @@ from scenekeeper.review.effort import Effort
 from scenekeeper.review.entry import Entry, group_key
 from scenekeeper.review.events import Sample, Subject
 from scenekeeper.review.reel import Reel
+from scenekeeper.schema import UNNAMED
 
 OF_OBJECT = "object"
 """Predicate of the subject of a sentence about an object, told from one about a frame."""
 UNTRUE = 0.1
 """How often a sentence is wrong of which no score is known."""
+WORTH = 0.25
+"""A statement is one of the four things that are said of a thing in a frame; a label says its name,
+its outline and which one it is."""
 MOST = 500
 
 
@@ -30,7 +34,7 @@ def statements(reel: Reel, effort: Effort | None = None) -> list[Entry]:
 
 
 def relations(reel: Reel, effort: Effort | None = None) -> list[Entry]:
-    """All relations that no person stated, in the order of their things; what audits draw from."""
+    """Relations between named things that no person stated; what audits draw from."""
     return list(_relations(reel, effort or Effort()))
 
 
@@ -55,29 +59,33 @@ def _relations(reel: Reel, effort: Effort) -> Iterator[Entry]:
         )
     }
     asked = reel.dataset.sql(
-        "SELECT session, subject, predicate, object, min(score) AS score FROM relations"
+        "SELECT session, subject, predicate, object, min(score) AS score"
+        f" FROM {_machine(reel, 'relations')}"
         " WHERE source NOT IN ('person', 'truth') GROUP BY ALL ORDER BY ALL"
     )
     for r in asked.to_pylist():
         a, b = (row_of.get((r["session"], r[name])) for name in ("subject", "object"))
-        if a is None or b is None:
-            continue
+        if a is None or b is None or UNNAMED in (units.phrase[a], units.phrase[b]):
+            continue  # things get their names first
         subject = Subject("relation", r["session"], r["subject"], r["object"], r["predicate"])
         sentence = said(units.phrase[a], r["predicate"], units.phrase[b])
-        gain = (1 - _score(r["score"])) * max(1.0, _together(reel, a, b))
+        gain = WORTH * (1 - _score(r["score"])) * max(1.0, _together(reel, a, b))
         yield _entry(reel, "relation", subject, (a, b), gain, effort, sentence)
 
 
 def _of_frames(reel: Reel, effort: Effort) -> Iterator[Entry]:
-    """Frames in a row of which the same is said are asked about once."""
+    """Frames of a camera in a row of which the same is said are asked about once."""
     rows = reel.dataset.sql(
-        "SELECT session, frame_id, text FROM captions WHERE source <> 'template'"
-        " AND status = 'auto' ORDER BY session, frame_id"
+        f"SELECT session, camera, frame_id, text FROM {_machine(reel, 'captions')}"
+        " JOIN frames USING (session, frame_id) WHERE source <> 'template' AND status = 'auto'"
+        " ORDER BY session, camera, frame_id"
     ).to_pylist()
-    for (session, text), run in groupby(rows, key=lambda r: (r["session"], r["text"])):
+    alike = groupby(rows, key=lambda r: (r["session"], r["camera"], r["text"]))
+    for (session, _, text), run in alike:
         frames = [r["frame_id"] for r in run]
         subject = Subject("caption", session, frames[len(frames) // 2])
-        yield _entry(reel, "caption", subject, (), UNTRUE * len(frames), effort, text)
+        gain = WORTH * UNTRUE * len(frames)
+        yield _entry(reel, "caption", subject, (), gain, effort, text)
 
 
 def _of_objects(reel: Reel, effort: Effort) -> Iterator[Entry]:
@@ -86,15 +94,24 @@ def _of_objects(reel: Reel, effort: Effort) -> Iterator[Entry]:
         key: row for row, key in enumerate(zip(units.session, units.track.tolist(), strict=True))
     }
     rows = reel.dataset.sql(
-        "SELECT session, object, track, text, score FROM object_captions"
+        "SELECT session, object, track, text, score"
+        f" FROM {_machine(reel, 'object_captions')}"
         " WHERE source <> 'template' AND status = 'auto' ORDER BY session, object"
     ).to_pylist()
     for r in rows:
         row = row_of.get((r["session"], r["track"]))
         if row is not None:
             subject = Subject("caption", r["session"], r["object"], predicate=OF_OBJECT)
-            gain = (1 - _score(r["score"])) * float(units.frames[row])
+            gain = WORTH * (1 - _score(r["score"])) * float(units.frames[row])
             yield _entry(reel, "caption", subject, (row,), gain, effort, r["text"])
+
+
+def _machine(reel: Reel, view: str) -> str:
+    """The view of what machines say: what was decided since must not change what is drawn from."""
+    found = reel.dataset.sql(
+        "SELECT view_name FROM duckdb_views() WHERE view_name = ?", [f"{view}_auto"]
+    )
+    return f"{view}_auto" if len(found) else view
 
 
 def _entry(

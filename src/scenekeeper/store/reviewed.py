@@ -54,8 +54,7 @@ SELECT i.session, i.frame_id, i.t_ns, i.instance, coalesce(r.as_track, i.track) 
        CASE WHEN d.event IS NULL THEN i.mask ELSE d.mask END AS mask, i.height, i.width,
        CASE WHEN d.event IS NULL THEN i.area ELSE d.area END AS area, i.phrase, i.score,
        coalesce(t.p, i.p) AS p, i.signals, i.flags, i.status, r.phrase AS said,
-       r.t_ns AS said_t_ns, CASE WHEN d.event IS NULL THEN r.status ELSE 'corrected' END AS ruled,
-       greatest(r.event, d.event) AS event, t.certified
+       r.t_ns AS said_t_ns, r.status AS ruled, greatest(r.event, d.event) AS event, t.certified
 FROM instances_auto i
 LEFT JOIN rulings r
   ON r.session = i.session AND r.track = i.track AND i.frame_id BETWEEN r.first AND r.last
@@ -67,8 +66,8 @@ UNION ALL
 SELECT d.session, d.frame_id, f.t_ns,
        (999999 + row_number() OVER (PARTITION BY d.session, d.frame_id ORDER BY d.event, d.track))
          ::INTEGER, d.track, d.box_xyxy, d.mask, f.height, f.width, d.area, d.phrase, 1, 1,
-       MAP([]::VARCHAR[], []::FLOAT[]), []::VARCHAR[], 'corrected',
-       CASE WHEN d.t_ns IS NOT NULL THEN d.phrase END, d.t_ns, 'corrected', d.event, false
+       MAP([]::VARCHAR[], []::FLOAT[]), []::VARCHAR[], d.status,
+       CASE WHEN d.t_ns IS NOT NULL THEN d.phrase END, d.t_ns, d.status, d.event, false
 FROM drawn d JOIN frames f USING (session, frame_id) WHERE d.added""",
     "instances": f"""
 SELECT i.* EXCLUDE (said, said_t_ns, ruled, event, certified) REPLACE (

@@ -7,7 +7,7 @@ for who writes, and changes nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import exp, log, sqrt
 from pathlib import Path
@@ -19,6 +19,7 @@ from scenekeeper.store import Dataset, open_dataset
 from scenekeeper.world.decay import Circumstances, fade, status
 from scenekeeper.world.evidence import Evidence
 from scenekeeper.world.memory import Event, Memory, Place, reading
+from scenekeeper.world.people import People, people
 from scenekeeper.world.scene import Scene, Thing
 
 Pair = tuple[int, str, int]
@@ -107,7 +108,7 @@ class WorldView:
                     path=self.dataset.path,
                     remedy=f"Its first visit began at {own[0].first_t_ns} ns.",
                 )
-            return _scene(memory, past, self._names(), now)
+            return _scene(memory, past, people(self.dataset), now)
 
     def events(self, session: str | None = None) -> list[Event]:
         """Everything that happened to objects, in order; of one session or of all."""
@@ -123,18 +124,16 @@ class WorldView:
         name = session or self.places()[-1].session
         return list(self.dataset.table("changes", name).to_pylist())
 
-    def _names(self) -> dict[int, str]:
-        return {r["object"]: r["phrase"] for r in self.dataset.table("names").to_pylist()}
 
-
-def _scene(memory: Memory, places: Sequence[Place], names: Mapping[int, str], now: int) -> Scene:
-    """What visits in order of time come to; ``names`` are people's."""
+def _scene(memory: Memory, places: Sequence[Place], said: People, now: int) -> Scene:
+    """What visits in order of time come to, and what people said of it."""
     told: dict[int, _Told] = {}
     relations: dict[Pair, Relation] = {}
     for p in places:
-        shown, absent = memory.evidence(p.session), memory.absences(p.session)
+        shown = said.shown(p.session, memory.evidence(p.session))
+        absent = said.absent(memory.absences(p.session), shown)
         moved = {
-            v.object
+            said.one(v.object)
             for v in memory.events(p.session, "moved")
             if v.run == p.run and v.object is not None
         }
@@ -144,9 +143,10 @@ def _scene(memory: Memory, places: Sequence[Place], names: Mapping[int, str], no
             if number in told:
                 told[number].absent(p, verdict, score)
         taken = {number for number, (verdict, _) in absent.items() if verdict == "taken"}
-        _update(relations, memory.relations(p.session), set(shown), taken, moved, p.first_t_ns)
+        lie = said.relations(p.session, memory.relations(p.session), shown)
+        _update(relations, lie, set(shown), taken, moved, p.first_t_ns)
     things = [
-        _thing(number, told[number], names.get(number), number in moved, now)
+        _thing(number, told[number], said.names.get(number), number in moved, now)
         for number in sorted(told)
     ]
     return Scene(

@@ -57,7 +57,7 @@ export interface Done {
   readonly status: Signal<"waiting" | "saved" | "conflict" | "refused" | "undone">;
 }
 
-export type Dialog = "help" | "history" | "name" | "search" | null;
+export type Dialog = "help" | "quality" | "history" | "name" | "search" | null;
 
 export interface Review {
   readonly api: Api;
@@ -129,7 +129,7 @@ export function makeReview({ api, pictures, version, state, store, now }: Settin
   const shot = computed(() => stepped.value ?? shotOf(shown.value, at.value));
   const deck = makeDeck(api, pictures, {
     arrived: () => shown.peek() ?? advance(),
-    held: () => shown.peek()?.card.id,
+    held: () => [...outbox.cards(), ...(shown.peek() ? [shown.peek()!.card.id] : [])],
   });
   const outbox = makeOutbox({
     store,
@@ -206,8 +206,8 @@ export function makeReview({ api, pictures, version, state, store, now }: Settin
     const text = told(ready.card, sayings);
     const status = signal<"waiting">("waiting");
     remember({ card: ready.card.id, text, decisions: made, ready, status });
+    outbox.push(made); // first, so that the card counts as answered when more are asked for
     advance();
-    outbox.push(made);
   }
 
   /** The revision that was seen; ours since then is no conflict, and what is on its way neither. */

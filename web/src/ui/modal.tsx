@@ -1,12 +1,12 @@
 // A dialog in front of the page; the browser keeps the focus in it.
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 export function Modal({ title, close, children, typed = false, class: kind = "" }: {
   title: string; close: (() => void) | null; children: ComponentChildren; typed?: boolean; class?: string;
 }) {
   const ref = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = ref.current;
     if (dialog && !dialog.open) dialog.showModal();
     return () => dialog?.close();

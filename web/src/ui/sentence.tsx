@@ -1,5 +1,5 @@
 // A relation or a caption: is the sentence so?
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { lookAt, say } from "../logic/acts";
 import type { Ready } from "../logic/deck";
 import { clock } from "../logic/words";
@@ -36,12 +36,13 @@ export function SentenceCard({ ready }: { ready: Ready }) {
 }
 
 function Legend({ ready: { card } }: { ready: Ready }) {
+  const seen = card.views[useReview().at.value];
   return (
     <p class="legend">
       {card.parts.slice(0, 2).map((part, k) => (
         <span key={k} class={k ? "second" : "first"}>{part.phrase}</span>
       ))}
-      {card.views[0] && <span class="muted">{clock(card.views[0].seconds)}</span>}
+      {seen && <span class="muted">{clock(seen.seconds)}</span>}
     </p>
   );
 }
@@ -49,7 +50,7 @@ function Legend({ ready: { card } }: { ready: Ready }) {
 function Editor({ text }: { text: string }) {
   const review = useReview();
   const field = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     field.current?.focus();
     field.current?.setSelectionRange(text.length, text.length);
   }, []);
