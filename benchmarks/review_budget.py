@@ -1,4 +1,4 @@
-"""Five per cent of the time finds nearly all wrong labels, where the brief's rule finds two thirds.
+"""Five per cent of the time finds nearly all wrong labels, where the brief's rule finds three quarters.
 
 Claim: a reviewer who works down the repair queue for as long as reading 5 % of the frames takes (at
 500 frames an hour) puts right at least 1.25 times as many wrong labels as one who reads the frames
@@ -6,9 +6,10 @@ with most labels of a score below 0.6 or with two models that disagree, though t
 spread over tracks as ours do. Recall is at least 0.60 at 1 % and 0.95 at 5 %; the area under recall
 over time, 0 = random frames one by one and 1 = an oracle that knows each object's errors, at least
 0.90. All three hold too while two fifths of the cards are audits, gold cards and repetitions, that
-is while the labels are certified as well. Re-implemented here and run in the same worlds by the same simulated reviewer: the rule, with
-and without spreading, the rule with one frame in three seconds, random frames, and least confidence
-averaged over a frame (Encord Active's acquisition function). The table goes to standard error.
+is while the labels are certified as well. Re-implemented here and run in the same worlds by the
+same simulated reviewer: the rule, with and without spreading, the rule with one frame in three
+seconds, random frames, and least confidence averaged over a frame (Encord Active's acquisition
+function). The table goes to standard error.
 """
 
 from __future__ import annotations
