@@ -38,6 +38,7 @@ export function Spark({ card }: { card: Card }) {
 /** Between 3 and 32 of 40, stretched over what the scores span: its shape, not its height. */
 function heights(scores: readonly number[]): number[] {
   const low = Math.min(...scores);
-  const span = Math.max(Math.max(...scores) - low, 0.1);
-  return scores.map((s) => 32 - ((s - low) / span) * 29);
+  const span = Math.max(...scores) - low;
+  const shown = Math.max(span, 0.1); // a tremble is no dip
+  return scores.map((s) => 32 - ((s - low + (shown - span) / 2) / shown) * 29);
 }
