@@ -1,4 +1,4 @@
-"""Five per cent of the time finds nearly all wrong labels, where the brief's rule finds three quarters.
+"""Five per cent of the time finds nearly all wrong labels, the brief's rule three quarters.
 
 Claim: a reviewer who works down the repair queue for as long as reading 5 % of the frames takes (at
 500 frames an hour) puts right at least 1.25 times as many wrong labels as one who reads the frames
