@@ -11,18 +11,15 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenekeeper.exchange.queue_match import NOBODY, Matched, mask_changed, match
+from scenekeeper.exchange.queue_pending import PENDING, is_pending
 from scenekeeper.exchange.queue_sheets import Queue, Returned, Sheet, Strand, letter_of
 from scenekeeper.review.events import Decision, Op, Sample, Subject
-
-PENDING = -2
-"""Number of a track that another decision makes; the log's number of that gives it."""
 
 ANCHORS = 8
 """Boxes by which a decision finds its track again once labels are made anew."""
@@ -70,8 +67,8 @@ class Part:
 def decisions(queue: Queue, returned: Sequence[Returned]) -> list[Decision]:
     """Every change of a queue that came back, in the order in which it has to be recorded.
 
-    A decision about a track that another decision makes has :data:`PENDING` for the track's number
-    and says in ``body["of"]`` which; :func:`scenekeeper.exchange.queues.record` fills it in.
+    A decision about a track that another decision makes waits for its number, see
+    :mod:`scenekeeper.exchange.queue_pending`.
     """
     parts: list[Part] = []
     found: list[Decision] = []
@@ -181,20 +178,41 @@ def _runs(flags: NDArray[np.bool_], one_by_one: bool) -> list[tuple[int, int]]:
 def _name(parts: list[Part]) -> str:
     """What a track is called now.
 
-    On a sheet its name is that of most of its boxes, or of half of them if they were renamed. Where
-    sheets differ somebody has renamed it on one and not looked at the other: the new name counts,
-    of several the one that most boxes have.
+    On a video that is what its first piece is called; on stills what most of its boxes are, or
+    half of them if they were renamed. Where sheets differ somebody has renamed it on one and not
+    looked at the other: the new name counts, of several the one that most boxes have.
     """
     before = parts[0].strand.phrase
     renamed: Counter[str] = Counter()
     for part in parts:
-        votes: Counter[str] = Counter()
-        for i, n in Counter(part.by[part.alive].tolist()).items():
-            votes[part.back[i].strand.phrase] += n
+        counted = np.flatnonzero(part.alive).tolist()
+        if part.sheet.kind == "video":
+            counted = next(iter(_pieces(part)), [])
+        votes = Counter(part.back[i].strand.phrase for i in part.by[counted].tolist())
         for phrase, n in votes.items():
             if phrase != before and 2 * n >= votes.total():
                 renamed[phrase] += n
     return renamed.most_common(1)[0][0] if renamed else before
+
+
+def _pieces(part: Part) -> list[list[int]]:
+    """Boxes of a strand in stretches that one strand holds now.
+
+    Of a box drawn anew in one picture alone, under a name that the track has anyway, nobody has
+    said that it is another thing: it is in no stretch, unless there is nothing else.
+    """
+    there = np.flatnonzero(part.alive).tolist()
+    strands = {i: part.back[i].strand for i in part.by[there].tolist()}
+    firm = {i for i, s in strands.items() if s.key or len(s.at) > 1}
+    names = {strands[i].phrase for i in firm} | {part.strand.phrase}
+    firm |= {i for i, s in strands.items() if s.phrase not in names}
+    pieces: list[list[int]] = []
+    for k in there:
+        if part.by[k] in firm and pieces and part.by[pieces[-1][-1]] == part.by[k]:
+            pieces[-1].append(k)
+        elif part.by[k] in firm:
+            pieces.append([k])
+    return pieces or ([there] if there else [])
 
 
 def _drawn(queue: Queue, subject: Subject, part: Part) -> Iterator[Decision]:
@@ -221,18 +239,16 @@ def _identity(queue: Queue, sheet: Sheet, parts: list[Part]) -> Iterator[Decisio
     for part in parts:
         name = _name([part])
         subject = Subject("track", sheet.session, queue.owners[part.key].track)
-        there = [k for k in np.flatnonzero(part.alive).tolist() if _has_identity(part, k, name)]
-        if there:
-            held.setdefault(int(part.by[there[0]]), []).append((part.key, ""))
-        for before, after in pairwise(there):
-            by = int(part.by[after])
-            if part.by[before] != by:
+        for number, piece in enumerate(_pieces(part)):
+            by, made = int(part.by[piece[0]]), ""
+            if number:
                 phrase = part.back[by].strand.phrase
-                body: dict[str, Any] = {"frame": part.frame(after)}
+                body: dict[str, Any] = {"frame": part.frame(piece[0])}
                 body |= {} if phrase == name else {"phrase": phrase}
                 split = _decision(queue, subject, "split", body, [part.key])
                 yield split
-                held.setdefault(by, []).append((part.key, split.id))
+                made = split.id
+            held.setdefault(by, []).append((part.key, made))
     for (one, made), *others in (sorted(pieces, key=_made_last) for pieces in held.values()):
         for other, also_made in others:
             pair = sorted(
@@ -242,18 +258,9 @@ def _identity(queue: Queue, sheet: Sheet, parts: list[Part]) -> Iterator[Decisio
                 ],
                 reverse=True,
             )
-            if pair[0] == pair[1]:
-                continue
             subject = Subject("pair", sheet.session, pair[0][0], pair[1][0])
-            body = {"of": [maker for _, maker in pair]} if pair[0][1] or pair[1][1] else {}
-            yield _decision(queue, subject, "same", body, [one, other])
-
-
-def _has_identity(part: Part, k: int, name: str) -> bool:
-    """Whether the box that came back is of a track: of one drawn anew in one picture alone, under
-    the same name, nobody has said that it is another thing."""
-    strand = part.back[part.by[k]].strand
-    return bool(strand.key) or len(strand.at) > 1 or strand.phrase != name
+            of = {"of": [maker for _, maker in pair]} if pair[0][1] or pair[1][1] else {}
+            yield _decision(queue, subject, "same", of, [one, other])
 
 
 def _made_last(piece: tuple[str, str]) -> bool:
@@ -356,6 +363,5 @@ def _order(d: Decision) -> tuple[str, bool, bool, int, int, int, str]:
     frame = d.body.get("frame", d.first or 0)
     if d.op == "split":
         frame = -frame  # the last first: what is split off a track is it no more
-    pending = PENDING in (d.subject.id, d.subject.other)
     rank = _RANK.index(d.op)
-    return (d.subject.session, pending, d.op == "same", d.subject.id, rank, frame, d.id)
+    return (d.subject.session, is_pending(d), d.op == "same", d.subject.id, rank, frame, d.id)
