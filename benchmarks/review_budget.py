@@ -27,7 +27,7 @@ from scenekeeper.review.effort import budget_seconds
 from scenekeeper.review.events import Event
 from scenekeeper.review.queue import MIX, Draw, plan
 from scenekeeper.review.sampling import simple, tracks
-from scenekeeper.review.trust import fit, prior_trust
+from scenekeeper.review.trust import fit, prior_trust, stand_for_all
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -119,7 +119,9 @@ def _queue(seed: int, mix: Mapping[str, int], taught: bool = True) -> Curve:
             log += events(w, entry, answer, len(log) + 1)
             wrong.update(answer.wrong)
         if taught:
-            trust = fit(w.units, np.array([*wrong], np.int64), np.array([*wrong.values()]))
+            rows, share = np.array([*wrong], np.int64), np.array([*wrong.values()])
+            weight = stand_for_all(prior_trust().p(w.units), rows)
+            trust = fit(w.units, rows, share, weight)
     return _curve(w, seconds, mended)
 
 

@@ -42,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": DATA | {"recording", "world"},
     "labelers": DATA
     | {"describe", "engine", "ground", "models", "naming", "quality", "segment", "world"},
+    # Labels that are made anew are given to what people decided of those before.
     "labeling": DATA
     | {"describe", "engine", "labelers", "models", "quality", "recording", "review"}
     | {"vocabulary", "world"},

@@ -277,9 +277,20 @@ def _fuse_session(
     done = engine.run(
         dataset, session, stages, lambda rows: read_frames(aligned, rows), progress, workers, runs
     )
-    refresh(dataset)
-    dataset.refresh_views()
+    _decide_again(dataset, progress)
     return _report(dataset, info, done)
+
+
+def _decide_again(dataset: Dataset, progress: engine.Progress) -> None:
+    """Let what people decided find what it is about in labels that were made anew."""
+    dataset.refresh_views()
+    applied = refresh(dataset)
+    lost = [r for r in applied.remarks if r[1] == "orphan"] if applied is not None else []
+    if lost:
+        progress.say(
+            f"{len(lost)} decisions of people are about nothing that the labels now show. They are"
+            " kept, and hold again once labels show it."
+        )
 
 
 def _session_name(name: str) -> str:
@@ -308,8 +319,7 @@ def _label_session(
         progress,
         workers,
     )
-    refresh(dataset)  # decisions of earlier reviews hold for these labels, too
-    dataset.refresh_views()
+    _decide_again(dataset, progress)
     if given_names(dataset) != names:  # somebody named a thing meanwhile
         describe_again(dataset)
     for note in _owed(dataset, info.name):

@@ -307,9 +307,7 @@ def export_queue(
         ExportError: see :func:`scenekeeper.exchange.queues.write_queue`.
     """
     opened = open_dataset(dataset)
-    with Log.open(opened.path) as log:
-        seen = log.head().events
-        tracks = None if minutes is None else _asked(opened, log, 60 * minutes, sessions)
+    tracks = None if minutes is None else _asked(opened, 60 * minutes, sessions)
     return queues.write_queue(
         opened,
         tool,
@@ -317,16 +315,14 @@ def export_queue(
         tracks,
         sessions,
         masks=masks,  # type: ignore[arg-type]
-        seen=seen,
     )
 
 
-def _asked(
-    dataset: Dataset, log: Log, seconds: float, sessions: list[str] | None
-) -> dict[str, set[int]]:
+def _asked(dataset: Dataset, seconds: float, sessions: list[str] | None) -> dict[str, set[int]]:
     """Per session the tracks that a review of so many seconds asks about."""
-    board = boards.opened(dataset, log.revision, seed=0)
-    board = boards.with_events(boards.with_questions(board), list(log.events()), [], seconds)
+    with Log.open(dataset.path) as log:
+        board = boards.with_questions(boards.opened(dataset, log.revision, seed=0))
+        board = boards.with_events(board, list(log.events()), [], seconds)
     out: dict[str, set[int]] = {}
     for row in (row for entry in board.entries for row in entry.rows):
         session = board.units.session[row]

@@ -55,8 +55,8 @@ class Reviewer:
 
     def skip_to(self, kind: str) -> None:
         """Show the first card of a kind, by being unsure of those before."""
-        expect(self.card).to_be_visible()
         for _ in range(12):
+            expect(self.card).to_be_visible(timeout=30_000)
             if self.page.locator(f"article.{kind}").count():
                 break
             if self.page.locator("article.gallery").count():

@@ -326,6 +326,8 @@ def test_labels_made_anew_turn_open_cards_into_conflicts_and_keep_every_answer(
     assert desk.state(ANN)["snapshot"] != before
     told = desk.decide(ANN, [decision(card, "relabel", body={"phrase": "teapot"})])[0]
     assert told["status"] == "conflict" and "made anew" in told["reason"]
+    with pytest.raises(AbsentError, match="made anew"):
+        desk.card(card["id"])
     fresh = desk.deal(ANN, 5, [card["id"]])[0]
     assert fresh and all(c["id"] != card["id"] for c in fresh)
     assert desk.decide(ANN, answers(fresh[0]))[0]["status"] == "saved"

@@ -32,6 +32,7 @@ from scenekeeper.store import open_dataset
 port, token = int(sys.argv[2]), sys.argv[3] or None
 told = lambda link: print(link, flush=True)
 serve(open_dataset(sys.argv[1]), port=port, token=token, reviewer="ann", told=told)
+told("stopped in good order")
 """
 
 
@@ -88,7 +89,8 @@ def cards_of(client: httpx.Client, n: int) -> Any:
 
 
 @pytest.mark.slow
-def test_a_review_from_its_link_to_the_labels(dataset: Dataset) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_review_from_its_link_to_the_labels(dataset: Dataset, how: signal.Signals) -> None:
     server = Server(dataset.path, 0)
     first = server.link()
     with browser(first) as client:
@@ -99,7 +101,7 @@ def test_a_review_from_its_link_to_the_labels(dataset: Dataset) -> None:
         assert strip.headers["content-type"] == "image/webp"
         sent = [decision(card, "relabel", body={"phrase": "teapot"})]
         assert client.post("/api/decisions", json=sent).json()[0]["status"] == "saved"
-    server.end(signal.SIGINT)
+    assert server.end(how) == 0 and server.links.get() == "stopped in good order"
     with Log.open(dataset.path) as log:
         [event] = log.events()
     names = Dataset.open(dataset.path).sql("SELECT DISTINCT phrase FROM instances")

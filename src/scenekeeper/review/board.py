@@ -6,6 +6,7 @@ anew as events come in; everything in it follows from the dataset, the log and t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -36,7 +37,9 @@ from scenekeeper.store import Dataset
 EPSILON, DELTA = 0.05, 0.1
 """Of the certificate that is worked towards: 95 % right, at 90 % confidence."""
 AUDITED_TRACKS, AUDITED_FRAMES = 240, 60
-"""Audits that are drawn where the budget allows them; they come mixed with the other cards."""
+"""Audits that are drawn; they come mixed with the other cards."""
+AUDITED_SHARE = 1 / 3
+"""At most so much is drawn at first: what is drawn is not asked for its doubt any more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,10 +136,12 @@ def opened(dataset: Dataset, revision: Any, seed: int) -> Board:
         frames += zip(repeat(session), dataset.frames(session)["frame_id"].to_pylist())
 
     def of_tracks() -> sampling.Draw:
-        return sampling.tracks(units, trust.p(units), seed, AUDITED_TRACKS)
+        size = min(AUDITED_TRACKS, math.ceil(AUDITED_SHARE * len(units)))
+        return sampling.tracks(units, trust.p(units), seed, size)
 
     def of_frames() -> sampling.Draw:
-        return sampling.simple("frames", len(frames), seed, AUDITED_FRAMES, units.snapshot)
+        size = min(AUDITED_FRAMES, math.ceil(AUDITED_SHARE * len(frames)))
+        return sampling.simple("frames", len(frames), seed, size, units.snapshot)
 
     made = tuple(
         draws.drawn(dataset.path, units.snapshot, design, draw)
@@ -167,6 +172,7 @@ def with_events(
     rows, wrong = reviewed(units, events)
     weight = stand_for_all(prior_trust().p(units), rows)
     trust = fit(units, rows, wrong, weight) if len(rows) else prior_trust()
+    board = _drawn_further(board, events)
     entries = plan(
         units,
         trust.p(units),
@@ -180,6 +186,21 @@ def with_events(
         seconds=seconds,
     )
     return replace(board, events=tuple(events), seq=seq, trust=trust, entries=tuple(entries))
+
+
+def _drawn_further(board: Board, events: Sequence[Event]) -> Board:
+    """Where a draw is audited to its end, the same order is taken further."""
+    further = []
+    for draw in board.draws:
+        if draw.design == "tracks":
+            audited = len(outcomes.of_tracks(draw, events, board.units))
+        else:
+            audited = len(outcomes.of_frames(draw, events, board.frames))
+        if draw.size <= audited < len(draw):
+            draw = draw.to(2 * draw.size)
+            draws.keep(board.dataset.path, draw)
+        further.append(draw)
+    return replace(board, draws=tuple(further))
 
 
 def with_proof(board: Board, epsilon: float = EPSILON, delta: float = DELTA) -> Board:
@@ -208,33 +229,46 @@ def with_proof(board: Board, epsilon: float = EPSILON, delta: float = DELTA) -> 
         epsilon,
         delta,
         gold=board.gold,
-        decided=reviewed(board.units, board.events)[0],
+        decided=settled(board.units, board.events),
     )
     return replace(board, quality=tuple(quality), certificate=certificate)
 
 
 def reviewed(units: Units, events: Sequence[Event]) -> tuple[Int, Float]:
-    """Rows ``int64 [R]`` of the tracks that people decided on, and which share of each is wrong.
+    """Rows ``int64 [R]`` of the tracks that people looked at, and which share of each is wrong."""
+    said = _said(units, events)
+    spans = zip(units.first.tolist(), units.last.tolist(), strict=True)
+    wrong = [
+        outcomes.finding(said[row], *span, units.phrase[row]).share()
+        for row, span in enumerate(spans)
+        if row in said
+    ]
+    return np.array(sorted(said), np.int64), np.array(wrong)
 
-    What was said of an object was said of each of its tracks.
-    """
+
+def settled(units: Units, events: Sequence[Event]) -> Int:
+    """Rows of the tracks about which somebody was sure."""
+    said = _said(units, events).items()
+    return np.array([row for row, told in said if any(d.op != "unsure" for d in told)], np.int64)
+
+
+def _said(units: Units, events: Sequence[Event]) -> dict[int, list[Decision]]:
+    """Per row, ascending, the decisions about the track; what was said of an object counts for all
+    of its tracks."""
     told: dict[Subject, list[Decision]] = {}
     for event in standing(events):
         d = event.decision
         if d.sample.stream != "gold" and d.subject.kind in ("track", "object"):
             told.setdefault(d.subject, []).append(d)
-    rows, wrong = [], []
-    for row, (session, track, thing) in enumerate(
-        zip(units.session, units.track.tolist(), units.object.tolist(), strict=True)
-    ):
+    out = {}
+    ids = zip(units.session, units.track.tolist(), units.object.tolist(), strict=True)
+    for row, (session, track, thing) in enumerate(ids):
         said = told.get(Subject("track", session, track), [])
         if thing >= 0:
             said = said + told.get(Subject("object", "", thing), [])
         if said:
-            span = int(units.first[row]), int(units.last[row])
-            rows.append(row)
-            wrong.append(outcomes.finding(said, *span, units.phrase[row]).share())
-    return np.array(rows, np.int64), np.array(wrong)
+            out[row] = said
+    return out
 
 
 def trust_table(board: Board) -> pa.Table:

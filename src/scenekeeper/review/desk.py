@@ -15,20 +15,19 @@ from typing import Any
 
 from scenekeeper.errors import ReviewError
 from scenekeeper.review import board as boards
-from scenekeeper.review import dealing
+from scenekeeper.review import dealing, draws
 from scenekeeper.review.access import Visitor
 from scenekeeper.review.apply import put_trust, refresh
 from scenekeeper.review.asked import AbsentError, UnavailableError
 from scenekeeper.review.board import Board
 from scenekeeper.review.cards import View
-from scenekeeper.review.certify import Certificate
 from scenekeeper.review.dealt import Dealt
 from scenekeeper.review.effort import budget_seconds
 from scenekeeper.review.entry import Entry
 from scenekeeper.review.events import Decision, Event
 from scenekeeper.review.log import Log, Receipt
 from scenekeeper.review.media import Media, views_of
-from scenekeeper.review.pages import card_page
+from scenekeeper.review.pages import card_page, certificate_page, quality_page
 from scenekeeper.review.queue import deal
 from scenekeeper.review.recent import Recent
 from scenekeeper.review.segmenter import Segmenter
@@ -43,7 +42,7 @@ RENEW_SECONDS = 20.0
 LOOK_SECONDS = 2.0
 """Between looks at whether the labels were made anew."""
 DEAL_SECONDS = 0.25
-"""To make cards in; a page that got fewer than it wants asks again."""
+"""To make the first cards in; a page that got fewer than it wants asks again."""
 REFRESH_SECONDS = 15.0
 """Decisions of so long are folded into the labels together."""
 LONGEST_SECONDS = 120.0
@@ -51,6 +50,7 @@ LONGEST_SECONDS = 120.0
 REMEMBERED = 4000
 """Cards that are kept as they were shown; others are made anew when wanted."""
 
+GONE = "the labels that this card was about were made anew"
 ANEW = (
     "the labels were made anew while this card was open. Your answer is kept, and counts where the"
     " same thing is found again; the next cards show the new labels"
@@ -86,7 +86,7 @@ class Desk:
         self._holds: dict[str, dict[str, tuple[str, ...]]] = {}
         self._heard: dict[str, float] = {}
         self._spent = 0.0
-        self._former: Certificate | None = None
+        self._former = draws.kept_certificate(dataset.path)
         self._board = boards.opened(dataset, self._log.revision, seed)
         self._looked = time.monotonic()
         self._budget = (
@@ -123,10 +123,8 @@ class Desk:
             "left": left,
             "waiting_seconds": waiting,
             "words": board.words,
-            "certificate": self._certificate(board),
-            "quality": [
-                {k: getattr(q, k) for k in ("kind", "share", "low", "high")} for q in board.quality
-            ],
+            "certificate": certificate_page(board.certificate or self._former, board.units),
+            "quality": quality_page(board.quality),
             "minutes": None if self._budget == float("inf") else self._budget / 60,
             "log": self._events[-1].seq if self._events else 0,
             "snapshot": board.snapshot,
@@ -163,12 +161,13 @@ class Desk:
         """A card that was dealt, as it stands now: what is undone is asked again."""
         with self._lock:
             shown = self._recalled(card)
+            made = None
             if shown.snapshot == self._board.snapshot:
                 made = dealing.card(self._board.reel, shown.entry)
-                if made is not None:
-                    shown = replace(shown, card=made)
-                    self._shown.put(card, shown)
-        return card_page(shown.card, self.media)
+            if made is None:
+                raise AbsentError(GONE, place="card", remedy="The next cards show the new labels.")
+            self._shown.put(card, replace(shown, card=made))
+        return card_page(made, self.media)
 
     def views(self, card: str) -> Sequence[View]:
         """The views of a card's strip."""
@@ -289,11 +288,7 @@ class Desk:
         if entry.sample.snapshot == board.snapshot:
             made = dealing.card(board.reel, entry)
         if made is None:
-            raise AbsentError(
-                "the labels that this card was about were made anew",
-                place="card",
-                remedy="Load the page again; the next cards show the new labels.",
-            )
+            raise AbsentError(GONE, place="card", remedy="The next cards show the new labels.")
         shown = Shown(made, entry, board.snapshot, board.runs)
         self._shown.put(card, shown)
         return shown
@@ -311,7 +306,9 @@ class Desk:
         """Cards of those entries that a visitor gets; fewer, rather than that they wait long."""
         keys = [key for entry in entries for key in entry.keys]
         got = set(self._log.lease(keys, visitor.id, LEASE_SECONDS))
-        until, made = time.monotonic() + DEAL_SECONDS, 0
+        # Who holds other cards has something to do meanwhile.
+        wait = float("inf") if self._holds[visitor.id] else DEAL_SECONDS
+        until, made = time.monotonic() + wait, 0
         used: set[str] = set()
         for entry in entries:
             if made and time.monotonic() > until:
@@ -345,7 +342,6 @@ class Desk:
                 return
             dataset = Dataset.open(self._path)
             if snapshot(dataset) != self._board.snapshot:
-                self._former = self._board.certificate or self._former
                 fresh = boards.opened(dataset, self._log.revision, self._seed)
                 self._answered.clear()
                 self._board = self._planned(fresh)
@@ -368,6 +364,9 @@ class Desk:
         if board.more is None:
             board = boards.with_questions(board)
         board = boards.with_proof(self._planned(board))
+        if board.certificate is not None and board.certificate != self._former:
+            draws.keep_certificate(self._path, board.certificate)
+            self._former = board.certificate
         with self._lock:
             if board.snapshot != self._board.snapshot:
                 return  # labels were made anew meanwhile
@@ -383,21 +382,6 @@ class Desk:
         if board.trust.reviewed and board.snapshot == snapshot(dataset):
             put_trust(dataset, boards.trust_table(board))
         self._labels = Dataset.open(self._path)
-
-    def _certificate(self, board: Board) -> Mapping[str, Any] | None:
-        """What is certified, or was of the labels before these: then it is void."""
-        made = board.certificate or self._former
-        if made is None:
-            return None
-        return {
-            "statement": made.statement,
-            "epsilon": made.epsilon,
-            "delta": made.delta,
-            "accepted": made.accepted_labels,
-            "share": made.share,
-            "left": made.left_labels,
-            "void": not made.holds_for(board.units),
-        }
 
 
 def _anew(receipt: Receipt, stale: set[str]) -> Receipt:

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from scenekeeper.errors import ReviewError
@@ -168,9 +168,9 @@ class Decision:
 
     def to_json(self) -> str:
         """One line of JSON, keys sorted: what is hashed and stored."""
-        data = asdict(self)
-        pi = self.sample.pi
-        data["sample"]["pi"] = None if math.isnan(pi) else pi
+        pi = None if math.isnan(self.sample.pi) else self.sample.pi
+        sample = {**vars(self.sample), "pi": pi}
+        data = {**vars(self), "subject": vars(self.subject), "sample": sample}
         return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod

@@ -98,7 +98,8 @@ export function makeDeck(api: Api, pictures: Pictures, { arrived, held }: Table)
     if (preparing) return;
     preparing = true;
     for (let first = coming[0]; first; first = coming[0]) {
-      for (const card of coming.slice(0, AT_ONCE)) {
+      const waited = !ready.length && !held().length; // somebody looks at an empty page
+      for (const card of coming.slice(0, waited ? 1 : AT_ONCE)) {
         if (!begun.has(card.id)) begun.set(card.id, prepared(card, api, pictures));
       }
       ready.push(await begun.get(first.id)!);

@@ -58,6 +58,7 @@ const zooms: readonly Binding[] = [
 const anywhere: readonly Binding[] = [
   key("z", "Z", "undo", (r) => r.undo(lastDone(r))),
   key("h", "H", "what you decided", (r) => void (r.dialog.value = "history"), false),
+  key("q", "Q", "what the labels are worth", (r) => void (r.dialog.value = "quality"), false),
   key("?", "?", "all keys", (r) => void (r.dialog.value = "help")),
 ];
 

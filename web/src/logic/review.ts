@@ -57,7 +57,7 @@ export interface Done {
   readonly status: Signal<"waiting" | "saved" | "conflict" | "refused" | "undone">;
 }
 
-export type Dialog = "help" | "history" | "name" | "search" | null;
+export type Dialog = "help" | "quality" | "history" | "name" | "search" | null;
 
 export interface Review {
   readonly api: Api;
