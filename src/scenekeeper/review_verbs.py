@@ -372,8 +372,7 @@ def import_corrections(
     """
     opened = open_dataset(dataset)
     found = queues.read_corrections(opened, tool, Path(path), reviewed=reviewed)
-    with Log.open(opened.path) as log:
-        receipts = log.append(found)
+    receipts = queues.record(opened, found)
     refresh(opened)
     describe_again(opened)
     status = Counter(r.status for r in receipts)

@@ -26,6 +26,7 @@ from scenekeeper.exchange.queue_decisions import decisions
 from scenekeeper.exchange.queue_map import load_map, save_map
 from scenekeeper.exchange.queue_pending import filled_in, is_pending, makers, unlabelled
 from scenekeeper.exchange.queue_sheets import Masks, Queue, Returned, sheets_of
+from scenekeeper.exchange.queue_tidy import tidy
 from scenekeeper.review.events import Decision
 from scenekeeper.review.labelled import MADE
 from scenekeeper.review.log import Log, Receipt
@@ -54,6 +55,7 @@ def write_queue(
     sessions: Sequence[str] | None = None,
     *,
     masks: Masks = "best",
+    seen: int | None = None,
 ) -> Exported:
     """Write tracks with their pictures as pre-annotations that a labelling tool imports.
 
@@ -66,6 +68,9 @@ def write_queue(
             pictures that show them. All tracks and all labelled pictures when absent.
         sessions: the sessions to take when all tracks are; all when absent.
         masks: of each track its largest mask, all, or none. Sheets of stills have all or none.
+        seen: number of the last event of the review log that the labels know of; by the log when
+            absent. Who decides about a track after that, and before the corrections come back,
+            is not overruled.
 
     Raises:
         ExportError: unknown tool, ``out`` exists or cannot be written, or there is no such track.
@@ -86,9 +91,9 @@ def write_queue(
             remedy="Label first: scenekeeper label RECORDING --into DATASET",
         )
     content = {s: dataset.session(s).content for s in runs}
-    # Who decides about a track from now on, and before the corrections come back, is not overruled.
-    log = Log.read(dataset.path)
-    seen = 0 if log is None else log.head().events
+    if seen is None:
+        log = Log.read(dataset.path)
+        seen = 0 if log is None else log.head().events
     queue = Queue(_new_id(dataset), tool, content, runs, seen, sheets, strands, owners)
     with telling_of(out), replacing_folder(out) as folder:
         queue = module.write(dataset, queue, folder)
@@ -125,8 +130,13 @@ def read_corrections(
         raise ReviewError("there is no such file", path=path)
     queue = load_map(path, tool, dataset)
     try:
-        returned: list[Returned] = module.read(path, queue)
-    except ReviewError:
+        returned: list[Returned] = [
+            tidy(back, queue.sheets[back.sheet].size, queue.on(queue.sheets[back.sheet]))
+            for back in module.read(path, queue)
+        ]
+    except ReviewError as error:
+        if error.path is None:
+            raise ReviewError(error.problem, path=path, place=error.place) from error
         raise
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
         said = f"lacks {error}" if isinstance(error, KeyError) else str(error)
