@@ -22,7 +22,13 @@ PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 NOT_BENCHMARKS = {"__main__", "harness", "moving_boxes", "byte_track", "peer_trackers"}
 NOT_BENCHMARKS |= {"doubtful_rooms", "confused_names", "placed_things", "revisited"}
 NOT_BENCHMARKS |= {"concept_graphs", "mapping_input", "mapping_quality", "our_map", "peer_map"}
-NOT_BENCHMARKS |= {"tiny_sam"}
+NOT_BENCHMARKS |= {
+    "tiny_sam",
+    "long_review",
+    "reviewed_rooms",
+    "doubtful_tracks",
+    "simulated_reviewer",
+}
 NOT_BENCHMARKS |= {"gpu", "gpu_measures", "plain_loop", "real_size"}  # a GPU is not everywhere
 VERSIONS = ("numpy", "scipy", "pyarrow", "duckdb", "av")
 

@@ -34,11 +34,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluate": DATA,
     # The engine knows what a stage is, not which there are.
     "engine": {"errors", "schema", "store"},
-    "exchange": DATA | {"recording", "world"},
+    "exchange": DATA | {"recording", "review", "world"},
     # Simulated visits are recordings like any other, and their truth is a dataset like any other.
     "simulate": DATA | {"exchange", "recording", "vocabulary"},
-    # Review knows recordings for their pictures only.
-    "review": DATA | {"recording"},
+    # Review knows recordings for their pictures only, and the words that it advises to change.
+    "review": DATA | {"recording", "vocabulary"},
     "report": DATA | {"recording", "world"},
     "labelers": DATA
     | {"describe", "engine", "ground", "models", "naming", "quality", "segment", "world"},
@@ -52,14 +52,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"evaluate", "exchange", "labeling", "recording", "simulate", "vocabulary", "world"},
     "world_verbs": DATA
     | {"engine", "exchange", "ground", "labeling", "report", "vocabulary", "world"},
+    "review_verbs": DATA | {"exchange", "labeling", "models", "review", "segment", "vocabulary"},
     "printing": {"engine", "labeling"},
+    "cli_review": {"printing", "review", "review_verbs"},
     "cli_world": {"errors", "exchange", "printing", "report", "world", "world_verbs"},
-    "cli": {"cli_world", "doctoring", "engine", "errors", "evaluate", "labeling", "models"}
-    | {"printing", "report", "store", "verbs"},
-    "__init__": {"doctoring", "labeling", "recording", "store", "verbs", "world", "world_verbs"},
+    "cli": {"cli_review", "cli_world", "doctoring", "engine", "errors", "evaluate", "labeling"}
+    | {"models", "printing", "report", "review_verbs", "store", "verbs"},
+    "__init__": {"doctoring", "labeling", "recording", "review_verbs", "store", "verbs", "world"}
+    | {"world_verbs"},
 }
 HEAVY = {"numpy", "scipy", "pyarrow", "duckdb", "av", "PIL", "mcap", "rosbags", "pycocotools"}
-HEAVY |= {"numba", "onnxruntime", "torch", "transformers"}
+HEAVY |= {"numba", "onnxruntime", "starlette", "torch", "transformers", "uvicorn"}
 
 
 def room_of(file: Path) -> str:

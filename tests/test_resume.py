@@ -102,6 +102,18 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(
     assert content(dataset) == content(expected)
 
 
+def test_a_ledger_that_is_lost_is_made_anew_from_the_files(
+    recording: Path, undisturbed: tuple[Path, float], tmp_path: Path
+) -> None:
+    expected, _ = undisturbed
+    dataset = tmp_path / "copied.sk"
+    shutil.copytree(expected, dataset)
+    for file in dataset.glob("ledger.sqlite*"):
+        file.unlink()
+    assert label(recording, dataset)["done"] == 0
+    assert content(dataset) == content(expected)
+
+
 def test_a_finished_dataset_is_left_as_it_is(
     recording: Path, undisturbed: tuple[Path, float]
 ) -> None:

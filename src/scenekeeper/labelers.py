@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ from scenekeeper.describe import OFTEN, Choose, Compose, Describe, Glance, Tell
 from scenekeeper.engine import Stage
 from scenekeeper.errors import ModelError
 from scenekeeper.ground import Detect, Propose
+from scenekeeper.ground.thresholds import ThresholdConfig
 from scenekeeper.ground.weights import load
 from scenekeeper.models import open_model, pick_device
 from scenekeeper.models.base import Words
@@ -131,18 +132,22 @@ class ModelLabeler:
         plan: which model does what, see :func:`scenekeeper.models.plan.plan`.
         vocabulary: what to look for.
         notes: what the user should know of the models.
+        limits: scores from which on single phrases are believed, as a review found; infinite = what
+            is found as it is discarded.
     """
 
     plan: Plan
     vocabulary: Words
     notes: tuple[str, ...] = ()
+    limits: Mapping[str, float] = field(default_factory=dict)
 
     def stages(self, dataset: Dataset, session: str) -> Sequence[Stage]:
         """Its stages in order."""
         parts, names = self.plan, given_names(dataset)
         stages: list[Stage] = [Quality()]
         if parts.look:
-            stages.append(Detect(parts.look, self.vocabulary))
+            limits = ThresholdConfig(own=self.limits)
+            stages.append(Detect(parts.look, self.vocabulary, limits))
         stages += [Follow(parts.follow, self.vocabulary), Stitch(), Number()]
         if parts.tell is None:
             return [*stages, Observe(), World(None, OTHERS), Reconcile(), Describe(names)]

@@ -33,7 +33,7 @@ from scenekeeper.review.apply import refresh
 from scenekeeper.schema import UNNAMED, Frame
 from scenekeeper.store import Dataset, SessionInfo, fingerprint
 from scenekeeper.vocabulary import FILE as VOCABULARY
-from scenekeeper.vocabulary import read_vocabulary, write_vocabulary
+from scenekeeper.vocabulary import read_limits, read_vocabulary, write_vocabulary
 from scenekeeper.world import Observe, Reconcile, World
 from scenekeeper.world.difference import told
 
@@ -164,7 +164,7 @@ def _labeler(
         progress.say(f"words to look for: {', '.join(words)}")
         made = replace(made, vocabulary=words)
     write_vocabulary(made.vocabulary, dataset.path / VOCABULARY)
-    return made
+    return replace(made, limits=_limits(dataset, vocabulary))
 
 
 def _words(dataset: Dataset, vocabulary: str | os.PathLike[str] | Words | None) -> Words | None:
@@ -176,6 +176,17 @@ def _words(dataset: Dataset, vocabulary: str | os.PathLike[str] | Words | None) 
         return read_vocabulary(Path(vocabulary))
     own = dataset.path / VOCABULARY
     return read_vocabulary(own) if own.exists() else None
+
+
+def _limits(
+    dataset: Dataset, vocabulary: str | os.PathLike[str] | Words | None
+) -> Mapping[str, float]:
+    """Thresholds that stand beside the words that are looked for."""
+    if isinstance(vocabulary, Mapping):
+        return {}
+    if vocabulary is None or vocabulary == PROPOSE:
+        return read_limits(dataset.path / VOCABULARY)
+    return read_limits(Path(vocabulary))
 
 
 def _spread(recordings: Sequence[Recording], most: int = 12) -> list[Frame]:
@@ -206,6 +217,7 @@ def describe_again(dataset: Dataset) -> None:
             dataset.describe_run(table, run, facts)
             dataset.write_segment(rows, table, run, session)
         dataset.set_current(session, {**runs, "captions": run})
+    refresh(dataset)
 
 
 def build_world(

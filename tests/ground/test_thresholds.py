@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -103,3 +105,19 @@ def test_the_threshold_is_the_highest_that_finds_it_often_enough(scores: list[fl
 def test_limits_that_make_no_sense_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="thresholds"):
         ThresholdConfig(**bad)  # type: ignore[arg-type]
+
+
+def test_a_phrase_with_a_threshold_of_its_own_keeps_to_it() -> None:
+    config = ThresholdConfig(own={"mug": 0.5, "poster": float("inf"), "elsewhere": 0.2})
+    frames = [seen(("mug", 0.4), ("poster", 0.99), ("pen", 0.4))]
+    limits = thresholds(frames, ["mug", "poster", "pen"], config)
+    assert set(limits) == {"mug", "poster", "pen"}
+    assert reached(frames[0], limits).tolist() == [False, False, True]
+
+
+def test_own_thresholds_make_another_run_and_none_the_same_as_ever() -> None:
+    plain = ThresholdConfig().facts()
+    assert plain == {"start": 0.35, "floor": 0.15, "enough": 3}
+    poster = ThresholdConfig(own={"poster": float("inf")}).facts()
+    assert poster != plain
+    assert json.dumps(poster, allow_nan=False)

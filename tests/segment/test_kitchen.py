@@ -70,6 +70,15 @@ def test_dozens_of_things_persist(labelled: tuple[LabelReport, Dataset]) -> None
     assert lasting["n"][0].as_py() >= 24
 
 
+def test_a_thing_seen_as_two_in_a_frame_is_seen_in_that_frame_once(
+    labelled: tuple[LabelReport, Dataset],
+) -> None:
+    report, dataset = labelled
+    rows = dataset.table("objects").to_pylist()
+    assert max(row["frames"] for row in rows) <= report.frames
+    assert all(len(set(row["best_frame_ids"])) == len(row["best_frame_ids"]) for row in rows)
+
+
 def test_the_table_carries_the_mugs(
     labelled: tuple[LabelReport, Dataset], found: Sightings
 ) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,21 @@ def test_seconds_are_summed_per_stage(mine: Ledger, tmp_path: Path) -> None:
     mine.done("world", "q", "s", -1, 0.5, 200)
     mine.done("world", "q", "another", -1, 9.0, 200)
     assert ledger.seconds(tmp_path, "s") == {"fuse": 3.5, "world": 0.5}
+
+
+def test_what_is_found_on_disk_is_done_and_who_died_over_it_holds_nothing(
+    mine: Ledger, tmp_path: Path
+) -> None:
+    mine.failed("fuse", "r1", "s", 1, "cannot be read")
+    mine.done("fuse", "r1", "s", 2, 1.5, 10)
+    other(tmp_path, DEAD).claim("clip 3")
+    other(tmp_path, ALIVE).claim("clip 4")
+    keys = [f"clip {clip}" for clip in (1, 2, 3, 4)]
+    mine.found([("fuse", "r1", "s", clip, 10) for clip in (1, 2, 3, 4)], keys)
+    assert ledger.failures(tmp_path) == [] and ledger.seconds(tmp_path, "s") == {"fuse": 1.5}
+    with closing(sqlite3.connect(tmp_path / ledger.FILE)) as db:
+        assert db.execute("SELECT key FROM leases").fetchall() == [("clip 4",)]
+        assert db.execute("SELECT count(*) FROM work").fetchone() == (4,)
 
 
 def test_a_damaged_ledger_is_put_aside_and_begun_anew(tmp_path: Path) -> None:

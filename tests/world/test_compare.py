@@ -85,6 +85,24 @@ def test_a_plate_that_one_look_does_not_tell_of_is_only_missed() -> None:
     assert not c.changes and c.missed == (13,)
 
 
+@pytest.mark.parametrize(("existence", "missed"), [(0.97, False), (0.55, True)])
+def test_no_change_is_told_that_is_more_probably_false(existence: float, missed: bool) -> None:
+    """That there was a plate, and that it is gone, are both likely; together they may not be."""
+    now = (TABLE, CARTON, KETTLE)
+    things = [evidence(b, k) for k, b in enumerate(now)]
+    before = known() | {13: evidence(PLATE, existence=existence)}
+    c = compare(before, things, keyframes(now, EYES[:4]), keyframes(ROOM))
+    assert (not c.changes, 13 in c.missed) == (missed, missed)
+    assert all(x.score >= 0.5 for x in c.changes)
+
+
+def test_what_has_come_for_another_is_as_surely_new_as_that_has_left() -> None:
+    ball = Box("ball", CARTON.middle, (0.14, 0.14, 0.14), "green")
+    c = visits(ROOM, (TABLE, CARTON.at(-0.4, 0.4), KETTLE, PLATE, ball))
+    moved, added = sorted(c.changes, key=lambda x: x.kind, reverse=True)
+    assert added.score == pytest.approx(moved.score * 0.97)
+
+
 def test_a_new_thing_is_added_where_it_was_empty_before() -> None:
     c = visits((TABLE, KETTLE, PLATE), (TABLE, KETTLE, PLATE, CARTON))
     assert told(c) == [("added", None, 3)] and 3 not in c.same

@@ -46,6 +46,17 @@ def test_silence_over_what_is_too_small_to_be_labelled_says_nothing() -> None:
     assert place.seen and place.absent == pytest.approx(PRIOR)
 
 
+def test_silence_over_what_shows_too_little_to_be_labelled_says_nothing() -> None:
+    coaster = Box("coaster", (0.3, 0.3, 0.705), (0.11, 0.11, 0.01))
+    before_it = Box("screen", (0.385, 0.3, 0.77), (0.01, 0.5, 0.14))
+    whole, half = (
+        looked([evidence(coaster)], keyframes((TABLE, *more), EYES[:1]))[0]
+        for more in ((), (before_it,))
+    )
+    assert whole.seen == half.seen == 1
+    assert whole.absent > 0.4 and half.absent == pytest.approx(PRIOR)
+
+
 def test_a_place_behind_something_else_is_not_seen() -> None:
     screen = Box("screen", (1.3, 1.0, 1.2), (0.05, 3.0, 2.4))
     place = looked([evidence(CARTON)], keyframes((TABLE, screen), EYES[:1]))[0]

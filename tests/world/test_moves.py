@@ -47,6 +47,14 @@ def test_another_colour_size_and_name_is_another_thing() -> None:
     assert not joined({10: (CARTON, 0.95)}, {0: (other, 0.95)})
 
 
+def test_a_doubtful_match_needs_both_places_to_be_looked_at() -> None:
+    """One of its name and colour, and of another size, may well be another."""
+    other = replace(CARTON.at(2, 2), sides=(0.26, 0.26, 0.2))
+    assert joined({10: (CARTON, 0.9)}, {0: (other, 0.9)}) == {0: 10}
+    taller = replace(CARTON.at(2, 2), sides=(0.36, 0.36, 0.2))
+    assert not joined({10: (CARTON, 0.9)}, {0: (taller, UNKNOWN)})
+
+
 def test_of_equals_each_is_the_nearest() -> None:
     far = CARTON.at(5, 5)
     found = joined(

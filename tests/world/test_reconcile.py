@@ -183,6 +183,18 @@ def test_a_label_far_from_where_its_object_shows_is_removed_unless_it_was_tracke
     assert [iou(r, stray) > 0.8 for r in mugs] == [action == "confirmed"]
 
 
+@pytest.mark.parametrize(("phrase", "action"), [("vase", "removed"), ("mug", "confirmed")])
+def test_what_is_neither_called_nor_drawn_like_its_object_is_removed_however_it_is_tracked(
+    phrase: str, action: str
+) -> None:
+    """As a ghost that lies on a table for a while, and there is the table's in the map."""
+    stray = (MUG[0], MUG[1], MUG[0] + 6, MUG[1] + 6)
+    shown = [label(k, 0, stray, phrase, track=77) for k in range(3)]
+    tables = MadeTables(shown, [thing(1, "mug", MUG)], {(k, 0): 1 for k in range(3)})
+    _, told = reconciled(tables, *[depth(MUG)] * 3)
+    assert [t["action"] for t in told if t["instance"] is not None] == [action] * 3
+
+
 @pytest.mark.parametrize("phrase", ["floor", "wall"])
 def test_floors_and_walls_are_neither_removed_nor_redrawn_nor_added(phrase: str) -> None:
     plane = thing(1, phrase, (0, 0, 160, 120), score=0.1)

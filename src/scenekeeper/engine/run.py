@@ -175,10 +175,18 @@ class _Session:
         waiting = {clip.index: clip for clip in self._clips}
         names = "+".join(stage.name for stage in group)
         while waiting:
-            for clip in list(waiting.values()):
-                if self._has(group, runs, clip):
-                    del waiting[clip.index]
-                    self._kept += len(group)
+            there = [clip for clip in waiting.values() if self._has(group, runs, clip)]
+            self._ledger.found(
+                [
+                    (stage.name, run_id, self._info.name, clip.index, len(clip))
+                    for stage, run_id in zip(group, runs, strict=True)
+                    for clip in there
+                ],
+                [self._lease(runs, clip) for clip in there],
+            )
+            for clip in there:
+                del waiting[clip.index]
+            self._kept += len(group) * len(there)
             if not waiting:
                 break
             self._progress.start(
@@ -285,6 +293,8 @@ class _Session:
         while not there() and not self._ledger.claim(key):
             time.sleep(0.2)
         if there():
+            piece = (stage.name, run_id, self._info.name, -1, len(self._frames))
+            self._ledger.found([piece], [key])
             self._kept += 1
         else:
             self._progress.start(stage.name, self._info.name, 0, self._busy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -37,7 +37,7 @@ class Detect:
         """What the output depends on."""
         words = {phrase: list(synonyms) for phrase, synonyms in self.vocabulary.items()}
         models = [m.card.facts() for m in self.models]
-        limits = asdict(self.thresholds)
+        limits = self.thresholds.facts()
         return {"version": 1, "models": models, "vocabulary": words, "thresholds": limits}
 
     def open(self, clip: Clip, tables: object) -> DetectJob:

@@ -2,7 +2,8 @@
 
 In: a clip's labels with weak candidates. Out: a threshold per phrase, and the labels above it. The
 rule: a phrase's threshold is ``start``. Where it is reached in fewer than ``enough`` frames, it
-falls as far as it must to be reached in that many, but never below ``floor``.
+falls as far as it must to be reached in that many, but never below ``floor``. A phrase that a
+review gave a threshold of its own keeps to that.
 
 So a common thing keeps to the high threshold, a rare or small one is given a chance, and what a
 weak candidate is worth stays visible in its score. Detectors are not equally sure of all phrases;
@@ -12,7 +13,8 @@ what they say of one phrase ranks its frames better than it compares phrases.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,15 +30,23 @@ class ThresholdConfig:
         start: threshold of a phrase that is found often enough.
         floor: threshold below which none falls.
         enough: frames of the clip in which a phrase shall be found.
+        own: thresholds of single phrases, which do not fall; infinite = never.
     """
 
     start: float = 0.35
     floor: float = 0.15
     enough: int = 3
+    own: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 <= self.floor <= self.start <= 1 or self.enough < 1:
             raise ValueError("thresholds: 0 <= floor <= start <= 1, and at least one frame")
+
+    def facts(self) -> dict[str, Any]:
+        """As plain JSON; without own thresholds it is what it was before there were any."""
+        facts = asdict(self)
+        own = facts.pop("own")
+        return {**facts, "own": {k: min(v, 2.0) for k, v in own.items()}} if own else facts
 
 
 def thresholds(
@@ -62,7 +72,7 @@ def thresholds(
     for phrase, scores in best.items():
         ranked = [*sorted(scores, reverse=True), *[0.0] * config.enough]
         out[phrase] = min(config.start, max(config.floor, ranked[config.enough - 1]))
-    return out
+    return {phrase: config.own.get(phrase, score) for phrase, score in out.items()}
 
 
 def reached(labels: Labels, limits: Mapping[str, float]) -> NDArray[np.bool_]:

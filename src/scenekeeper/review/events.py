@@ -109,8 +109,8 @@ class Sample:
 
     Attributes:
         stream: one of :data:`STREAMS`. The reviewer is not told.
-        design: name of the seeded draw of an audit: ``tracks`` (simple random), ``errors``
-            (unequal probabilities) or ``frames``; empty for other streams.
+        design: of the seeded draw of an audit: ``tracks`` (in proportion to their labels), or
+            simple random ``frames``, ``relations``, ``captions``; empty for other streams.
         pi: probability with which the unit was included; NaN where it was not drawn.
         rank: place of the unit in the draw's random order, from 0; -1 = none.
         seed: of the draw.

@@ -11,7 +11,7 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,27 @@ class Ledger:
     def failed(self, stage: str, run: str, session: str, clip: int, error: str) -> None:
         """Record a failed piece of work with its reason."""
         self._record((stage, run, session, clip, "failed", None, None, error))
+
+    def found(self, pieces: Iterable[tuple[str, str, str, int, int]], keys: Iterable[str]) -> None:
+        """Record pieces whose segments are there, though who made them may have died before.
+
+        Args:
+            pieces: ``(stage, run, session, clip, frames)`` of each.
+            keys: of their leases, which the dead give back.
+        """
+        with self._transaction():
+            self._db.executemany(
+                "INSERT INTO work VALUES (?, ?, ?, ?, 'done', NULL, ?, NULL, NULL, NULL, 0)"
+                " ON CONFLICT DO UPDATE SET status='done', frames=excluded.frames, error=NULL"
+                " WHERE status<>'done'",
+                pieces,
+            )
+            held = self._db.execute("SELECT key, worker, expires FROM leases").fetchall()
+            now, asked = time.time(), set(keys)
+            left = [
+                (k,) for k, who, until in held if k in asked and (until < now or not _alive(who))
+            ]
+            self._db.executemany("DELETE FROM leases WHERE key=?", left)
 
     def _record(self, row: tuple[object, ...]) -> None:
         with self._transaction():

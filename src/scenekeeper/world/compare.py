@@ -34,8 +34,6 @@ Int = NDArray[np.int64]
 
 ChangeKind = Literal["moved", "taken", "added", "swapped"]
 
-_NONE = np.zeros(0, np.int64)
-
 _WITHIN = 0.5
 """Share of a thing's cells where others have left."""
 
@@ -125,13 +123,13 @@ def compare(
     gone = {i: 1.0 if i in other.values() else now[i].absent for i in lost}
     left = {i for i, _ in moved.values()}
     swapped = {n: i for n, i in other.items() if n in new and n not in moved and i not in left}
-    taken = [i for i in lost if gone[i] >= c.absent and i not in {*left, *swapped.values()}]
-    empty = np.unique(np.concatenate([_NONE, *(known[i].cells for i in {*left, *taken})]))
-    added = [
-        n
-        for n in new
-        if n not in moved and n not in swapped and _is_new(things[n], before[n], empty, c)
-    ]
+    explained = {*left, *swapped.values()}
+    taken = {i: known[i].existence * gone[i] for i in lost if i not in explained}
+    taken = {i: p for i, p in taken.items() if p >= c.absent}
+    emptied = [(known[i].cells, p) for i, p in (*moved.values(), *taken.items())]
+    free = [n for n in new if n not in moved and n not in swapped]
+    added = {n: things[n].existence * _was_absent(things[n], before[n], emptied) for n in free}
+    added = {n: p for n, p in added.items() if p >= c.absent}
     changes = [
         *(
             _change("moved", known[i], i, things[n], n, things[n].existence)
@@ -142,17 +140,10 @@ def compare(
             _change("swapped", known[i], i, things[n], n, things[n].existence)
             for n, i in swapped.items()
         ),
-        *(
-            _change("taken", known[i], i, None, None, known[i].existence * gone[i], now[i].at)
-            for i in taken
-        ),
-        *(
-            _change("added", None, None, things[n], n, things[n].existence * before[n].absent)
-            for n in added
-        ),
+        *(_change("taken", known[i], i, None, None, p, now[i].at) for i, p in taken.items()),
+        *(_change("added", None, None, things[n], n, p) for n, p in added.items()),
     ]
-    explained = left | set(swapped.values()) | set(taken)
-    open_ = [i for i in rest if i not in explained]
+    open_ = [i for i in rest if i not in explained and i not in taken]
     return Comparison(
         same | {n: i for n, (i, _) in moved.items()},
         tuple(changes),
@@ -176,11 +167,17 @@ def _change(
     return Change(kind, before, now, score, known.phrase, at, thing.views if thing else frames)
 
 
-def _is_new(e: Evidence, before: Looked, empty: Int, c: CompareConfig) -> bool:
-    """Whether a thing was not there before; or it is where another has left."""
-    if before.absent >= c.absent:
-        return True
-    return before.seen > 0 and float(touching(e.cells, empty).mean()) > _WITHIN
+def _was_absent(e: Evidence, before: Looked, emptied: Sequence[tuple[Int, float]]) -> float:
+    """Probability that a thing was not there before: its place looked so, or it held another that
+    has left, as sure as that is.
+
+    Args:
+        e: the thing.
+        before: how its place looked.
+        emptied: cells of what has left, and the probability of that.
+    """
+    freed = (p for cells, p in emptied if float(touching(e.cells, cells).mean()) > _WITHIN)
+    return max((before.absent, *freed)) if before.seen else before.absent
 
 
 def _others(

@@ -41,7 +41,8 @@ class LookedConfig:
         alike: samples of one view that err as one, as a share,
         views: and views that do.
         limit: largest log-odds that depth may reach, either way: the model may be wrong.
-        least: side of a thing in the picture, pixels, below which silence says nothing.
+        least: side of what is seen of a thing in the picture, pixels, below which silence says
+            nothing.
         visible: share of a thing's samples that a view must test to count,
         tested: and how many at least.
         pixels: of the picture to one of the depth image; only that of pictures 320 wide is known to
@@ -211,7 +212,7 @@ def _depth(hit: Float, through: Float, c: LookedConfig) -> float:
 def _silence(views: Sequence[_View], c: LookedConfig) -> float:
     """Log-likelihood ratio of its absence, from nobody having recognised it in views."""
     side, visible = (np.array([v[k] for v in views], np.float64) for k in (3, 4))
-    large = side >= c.least
+    large = side * np.sqrt(visible) >= c.least
     found = detectable(side, visible, ExistenceConfig()) * large
     worth = 1 / (1 + c.views * max(int(large.sum()) - 1, 0))
     return float(-np.log1p(-found).sum() * worth)

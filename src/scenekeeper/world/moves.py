@@ -17,14 +17,15 @@ from scenekeeper.world.existence import logit, sigmoid
 
 Float = NDArray[np.float64]
 
-_BOTH = 1.5
+_BOTH = 0.5
 """Log-odds, before looks are compared, that a thing which is surely gone is the one of its name
-that has surely come: one thing happened rather than two."""
+that has surely come: one thing happened rather than two. Things that many homes have several of
+come and go, too, so this says little."""
 
-_LEFT, _CAME = 1.25, 1.25
+_LEFT, _CAME = 0.6, 0.6
 """How much less where it is not known whether the first is gone, which may still be there; and as
 much where it is not known whether the second is new: a place that nobody had looked at may have
-held it all along."""
+held it all along. All three by how it turned out on simulated homes, seeds 500 to 511."""
 
 _SURE = 0.8
 """Probability that counts as sure; what it is before anything is seen counts as not known."""

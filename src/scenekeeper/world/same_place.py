@@ -48,7 +48,7 @@ class CompareConfig:
         loose: unless its longest side is more than this, metres: furniture is not exchanged,
         light: or two thirds of all things do not look the same: the light differs.
         part: share of a thing that must lie on a larger one of its name to be part of it.
-        absent: probability that it was not there from which a thing is gone, or new.
+        absent: probability from which a thing is said to be gone, or new.
         shifted: share of both its places that is seen through, for one that still overlaps where it
             was to have moved,
         far: if its middle is this many metres away at least.

@@ -5,6 +5,7 @@ In: a :class:`~scenekeeper.world.gathering.Gathering`. Out: values that the worl
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -66,6 +67,7 @@ def evidence(
     alive = [o for o in gathering.mapper.objects.tolist() if gathering.tallies[o].frames]
     names = _names([gathering.tallies[o] for o in alive])
     belief = existence(gathering.existence, gathering.belief)
+    frames = Counter(o for *_, objects in gathering.sightings() for o in set(objects))
     lost = _lost(gathering.mapper.votes, set(alive) - set(owner.tolist()))
     out: list[Evidence] = []
     ids: list[int] = []
@@ -102,7 +104,7 @@ def evidence(
                 np.rint(rgb).astype(np.uint8),
                 color_shares(colors) if len(colors) else {},
                 known.embedding,
-                tally.frames,
+                frames[o],
                 tally.first_t_ns,
                 tally.last_t_ns,
                 _best(tally),
