@@ -82,9 +82,7 @@ def _set_up(db: sqlite3.Connection) -> None:
         db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=FULL")  # what is acknowledged survives a power cut
     db.execute("PRAGMA secure_delete=ON")
-    if db.execute("PRAGMA user_version").fetchone()[0]:
-        return
-    db.execute("BEGIN IMMEDIATE")  # several processes may come at once
+    db.execute("BEGIN IMMEDIATE")  # several processes may come at once, or may not write at all
     if db.execute("PRAGMA user_version").fetchone()[0] == 0:
         for statement in _statements(_SCHEMA):
             db.execute(statement)
