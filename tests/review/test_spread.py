@@ -81,7 +81,7 @@ def correct(
     """Draw a mask as a reviewer does, and have it spread by what is returned."""
     plain = plain or {f: m for f, (m, _) in shown(dataset, 0).items()}
     follower = Follower(plain, lost)
-    with closing(Desk(dataset, segmenter=follower)) as desk:
+    with closing(Desk(Dataset.open(dataset.path), segmenter=follower)) as desk:
         drawn = said(desk, "mask", frame=DRAWN, counts=truth(plain, DRAWN).decode())
         desk._spreading.upkeep.now()
         if undo:
