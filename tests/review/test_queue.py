@@ -196,10 +196,17 @@ def test_audits_come_in_their_order_and_in_no_other_stream() -> None:
 
 def test_audits_of_a_small_dataset_leave_something_to_repair() -> None:
     some, p = units(60), np.linspace(0.01, 0.99, 60)
-    asked = plan(some, p, (), [Drawn("tracks", np.arange(60)[::-1])])
+    draws = [Drawn("tracks", np.arange(60)[::-1])]
+    asked = plan(some, p, (), draws)
+    assert len({e.id for e in asked}) == len(asked), "no card comes twice"
     repairs = [e for e in asked if e.sample.stream == "repair"]
-    assert set(rows(repairs)) == set(range(40)), "a third is kept for the next audits"
-    assert rows([e for e in asked if e.sample.stream == "audit"]) == list(range(60))[::-1]
+    assert len(repairs) > 20 and not {*rows(repairs)} & {*range(40, 60)}, "a third is kept"
+    audits = [e for e in asked if e.sample.stream == "audit"]
+    assert rows(audits[:20]) == list(range(60))[:39:-1]
+    later = plan(some, p, answered(repairs) + answered(audits, start=100), draws)
+    left = [e for e in later if e.sample.stream == "audit"]
+    assert {*rows(left)} == {*rows(repairs)}, "what was repaired first is audited in the end,"
+    assert not {e.id for e in left} & {e.id for e in asked}, "as another card"
 
 
 def test_frames_and_statements_are_audited_too_and_all_draws_end_together() -> None:
@@ -281,6 +288,19 @@ def test_a_third_person_decides_where_two_differ() -> None:
     assert rows(twice[1:])[0] not in rows(asked)
     settled = events + answered(asked[:1], "accept", "cid", 34)
     assert rows(twice[:1])[0] not in rows(plan(some, p, settled, mix=REPAIR))
+
+
+def test_an_audit_that_contradicts_a_repair_is_settled_by_a_third_look() -> None:
+    some, p = units(4), np.full(4, 0.5)
+    draws = [Drawn("tracks", np.array([2]))]
+    repaired = next(e for e in plan(some, p, mix=REPAIR) if e.rows == (2,))
+    events = answered([repaired], "relabel")
+    audit = next(e for e in plan(some, p, events, draws) if e.sample.stream == "audit")
+    assert audit.rows == (2,) and audit.id != repaired.id
+    agree = events + answered([audit], "relabel", start=2)
+    assert 2 not in rows(plan(some, p, agree, draws, mix=REPAIR))
+    differ = events + answered([audit], "accept", start=2)
+    assert rows(plan(some, p, differ, draws, mix=REPAIR))[0] == 2
 
 
 def test_a_decision_that_came_too_late_is_asked_about_first() -> None:

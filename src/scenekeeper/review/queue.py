@@ -110,7 +110,7 @@ def plan(
         "duplicate": _duplicates(book, seed),
     }
     rng = np.random.default_rng([seed, so_far.count])
-    return list(islice(_until(_mixed(streams, mix, rng), seconds), limit))
+    return list(islice(_until(_once(_mixed(streams, mix, rng)), seconds), limit))
 
 
 def deal(
@@ -165,8 +165,9 @@ def _audits(
             entry = replace(asked[draw.design][index], sample=sample)
         else:
             entry = book.entry(index, sample, float(book.doubt[index]), not_for=frozenset())
-        if (draw.design, key_of(entry.subject)) not in book.answers.audited:
-            yield entry
+        key = key_of(entry.subject)
+        if (draw.design, key) not in book.answers.audited:
+            yield replace(entry, repeated=key in book.answers.settled)
 
 
 def _frame(frame: tuple[str, int], sample: Sample, effort: Effort) -> Entry:
@@ -220,6 +221,15 @@ def _mixed(
             if (entry := next(streams[block[k]], None)) is not None:
                 asks = asks or block[k] in ("repair", "audit")
                 yield entry
+
+
+def _once(entries: Iterator[Entry]) -> Iterator[Entry]:
+    """No card twice: what is repaired before its audit comes is audited when it was answered."""
+    known: set[str] = set()
+    for entry in entries:
+        if (name := entry.id) not in known:
+            known.add(name)
+            yield entry
 
 
 def _until(entries: Iterator[Entry], seconds: float) -> Iterator[Entry]:

@@ -204,7 +204,8 @@ def _several(book: Book, kind: str, rows: Int, sample: Sample, gain: float, cost
 def _dispute(book: Book, seen: Seen, sample: Sample) -> Entry:
     """Two answers differ: somebody third decides where there is somebody third."""
     others = book.answers.actors - seen.actors
-    return book.entry(seen.row, sample, 0.5, not_for=seen.actors if others else frozenset())
+    not_for = seen.actors if others else frozenset[str]()
+    return book.entry(seen.row, sample, 0.5, not_for=not_for, repeated=True)
 
 
 def spread(entries: Iterator[Entry]) -> Iterator[Entry]:

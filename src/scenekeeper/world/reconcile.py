@@ -105,7 +105,7 @@ class Reconcile:
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
-        return {"version": 14, "config": asdict(self.config)}
+        return {"version": 15, "config": asdict(self.config)}
 
     def open(self, clip: Clip, tables: SessionTables) -> ReconcileJob:
         """Start on a clip; the world is read once per session and shared by its clips."""
@@ -211,7 +211,7 @@ class ReconcileJob:
                 reason = self._against(row, thing, track, kept)
             if not reason and home != track and self._is_elsewhere(thing, fit[number], trust):
                 reason = "the object shows elsewhere in the picture"
-            if not reason and track == frame.track[number] and self._is_other(row, thing, fit):
+            if not reason and track == frame.track[number] and self._is_other(row, thing, frame):
                 reason = f"it is neither called {thing['phrase']} nor drawn like it"
             if reason:
                 told.append(_decision(row, number, "removed", reason))
@@ -275,13 +275,19 @@ class ReconcileJob:
         clear = trust.of[thing["track"]] >= c.trust and self._is_sure(thing)
         return clear and fit < c.astray
 
-    def _is_other(self, row: Row, thing: Row, fit: Mapping[int, float]) -> bool:
+    def _is_other(self, row: Row, thing: Row, frame: Looked) -> bool:
         """Whether neither an instance's name nor its outline is that of the object whose cells it
         lies on, as of what is hallucinated on a table: to be of the object it would have to be
         wrong in both, and the object's outline or the mask in all else."""
         named = UNNAMED not in (row["phrase"], thing["phrase"])
-        other = named and row["phrase"] != thing["phrase"]
-        return other and fit[row["instance"]] < self.config.astray
+        if not named or row["phrase"] == thing["phrase"] or is_structure(thing):
+            return False
+        fit, mask = frame.fit[row["instance"]], row["mask"]
+        placed = self.world.track.get((row["frame_id"], row["instance"])) == thing["track"]
+        if np.isnan(fit) and placed and frame.views and mask is not None:
+            # Less shows of the object than would be worth a view; they share no more than that.
+            fit = self.config.least / max(masks.area(mask), 1)
+        return fit < self.config.astray
 
     def _agreed(
         self, row: Row, thing: Row, track: int, view: View | None, fit: float
