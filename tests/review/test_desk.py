@@ -40,6 +40,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All cards that are asked for come at once, however slow the machine."""
+    monkeypatch.setattr(desks, "DEAL_SECONDS", 600.0)
+
+
 @pytest.fixture
 def dataset(made: Path, tmp_path: Path) -> Dataset:
     """A copy of the dataset; its videos are shared."""
@@ -103,6 +109,18 @@ def test_no_card_is_held_by_two_and_all_are_dealt(desk: Desk) -> None:
         if not cards:
             break
     assert len(held["ann"]) > 3 and len(held["bob"]) > 3 and not held["ann"] & held["bob"]
+
+
+def test_a_first_card_is_not_kept_waiting_by_the_others(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desks, "DEAL_SECONDS", 0.0)
+    first = desk.deal(ANN, 5, None)[0]
+    rest = desk.deal(ANN, 5, [c["id"] for c in first])[0]
+    assert len(first) == 1 and len(rest) == 5
+    # Nor do the others stay lent: somebody else gets them.
+    desk.release(ANN, [c["id"] for c in rest])
+    assert desk.deal(BOB, 1, None)[0]
 
 
 def test_what_is_released_goes_to_others(desk: Desk) -> None:
