@@ -108,6 +108,8 @@ def answers(
         if sample.stream == "gold":
             planted.add(decision.card)
             continue
+        if decision.op == "add":
+            continue  # a frame is answered once it is complete
         if sample.stream == "audit" and sample.snapshot == units.snapshot:
             audited.add((sample.design, key))
         if decision.op == "unsure":
