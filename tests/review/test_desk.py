@@ -257,6 +257,7 @@ def test_a_frame_is_answered_once_it_is_complete(desk: Desk) -> None:
     card = next_card(desk, ANN, "frame")
     added = decision(card, "add", body={"phrase": "spoon", "box_xyxy": [1, 1, 9, 9]})
     assert desk.decide(ANN, [added])[0]["status"] == "saved"
+    settled(desk)
     assert card["id"] in {c["id"] for c in desk.deal(ANN, 40, [])[0]}
     desk.decide(ANN, [decision(card, "complete", body={"missed": 1})])
     settled(desk)

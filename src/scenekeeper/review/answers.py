@@ -108,8 +108,8 @@ def answers(
         if sample.stream == "gold":
             planted.add(decision.card)
             continue
-        if sample.stream == "audit" and sample.snapshot == units.snapshot:
-            audited.add((sample.design, key))
+        if sample.stream == "audit" and sample.snapshot == units.snapshot and decision.op != "add":
+            audited.add((sample.design, key))  # a frame is, once it is complete
         if decision.op == "unsure":
             unsure[key] = unsure.get(key, frozenset()) | {decision.actor}
             continue
