@@ -27,9 +27,9 @@ from benchmarks import long_review
 from benchmarks.harness import NotHereError, Result
 from scenekeeper.store import Dataset
 
-CARDS = 150
-PACE_MS = 400
-"""Between keys; a person takes ten times as long, in which more cards are fetched."""
+CARDS = 120
+PACE_MS = 1000
+"""Between keys; a person takes seven times as long, in which more cards are fetched."""
 SECONDS_PER_CARD, SECONDS_PER_PART = 7.0, 0.25
 BY_FRAMES = 500
 """Frames an hour of a tool that shows frame by frame, as the project's brief has it."""

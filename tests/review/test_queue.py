@@ -111,6 +111,24 @@ def test_one_card_about_an_object_comes_before_its_tracks_each() -> None:
     assert [e.kind for e in after].count("object") == 0
 
 
+def test_an_object_is_asked_about_as_a_whole_and_only_while_its_tracks_agree() -> None:
+    some = units(6, object=np.array([7, 7, 7, 7, -1, -1]), phrase=("mug",) * 6)
+    p = np.full(6, 0.4)
+    track = next(e for e in plan(units(6, phrase=some.phrase), p, mix=REPAIR) if e.rows == (1,))
+    right = plan(some, p, answered([track]), mix=REPAIR)
+    assert right[0].kind == "object" and right[0].rows == (0, 1, 2, 3)
+    assert right[0].gain == pytest.approx(0.75 * 0.6 * 150), "the accepted one adds nothing"
+    wrong = plan(some, p, answered([track], "relabel"), mix=REPAIR)
+    assert "object" not in {e.kind for e in wrong}
+
+
+def test_a_track_asked_on_its_own_takes_no_objects_card_after_it() -> None:
+    frames = np.array([5000, 10, 10, 10])
+    some = units(4, object=np.array([7, 7, 7, 7]), frames=frames)
+    asked = plan(some, np.array([0.3, 0.99, 0.99, 0.99]), mix=REPAIR)
+    assert asked[0].rows == (0,) and {e.kind for e in asked} == {"track"}
+
+
 def test_what_is_likely_right_is_shown_by_name_in_a_gallery() -> None:
     some = units(30, phrase=("mug",) * 20 + ("bowl",) * 10)
     asked = plan(some, np.full(30, 0.97), mix=REPAIR)
@@ -174,6 +192,14 @@ def test_audits_come_in_their_order_and_in_no_other_stream() -> None:
     assert not others & {0, 40, 1, 30}
     left = plan(some, p, answered(audits[:2]), [drawn])
     assert rows([e for e in left if e.sample.stream == "audit"]) == [1, 30]
+
+
+def test_audits_of_a_small_dataset_leave_something_to_repair() -> None:
+    some, p = units(60), np.linspace(0.01, 0.99, 60)
+    asked = plan(some, p, (), [Drawn("tracks", np.arange(60)[::-1])])
+    repairs = [e for e in asked if e.sample.stream == "repair"]
+    assert set(rows(repairs)) == set(range(40)), "a third is kept for the next audits"
+    assert rows([e for e in asked if e.sample.stream == "audit"]) == list(range(60))[::-1]
 
 
 def test_frames_and_statements_are_audited_too_and_all_draws_end_together() -> None:

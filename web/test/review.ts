@@ -142,6 +142,15 @@ test("a conflict says what to do and shows the card again", async () => {
   assert.equal(review.shown.value?.card.id, "c2"); // the one that was put aside
 });
 
+test("labels made anew bring new cards, and the one that is looked at stays", async () => {
+  const made = world(three);
+  const review = opened({ ...made, api: { ...made.api, state: async () => state({ snapshot: "b" }) } }, { snapshot: "a" });
+  await settled();
+  assert.deepEqual([review.shown.value?.card.id, review.deck.rest()], ["c1", ["c2", "c3"]]);
+  await review.refresh();
+  assert.deepEqual([review.shown.value?.card.id, review.deck.rest()], ["c1", []]);
+});
+
 test("another version of the page neither decides nor sends", async () => {
   const made = world(three);
   const review = opened(made, { page: "v2" });

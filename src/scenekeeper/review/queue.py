@@ -25,6 +25,9 @@ from scenekeeper.schema import UNNAMED
 MIX: Mapping[str, int] = {"repair": 12, "audit": 6, "gold": 1, "duplicate": 1}
 """Cards of each stream in every twenty, in an order nobody can foresee."""
 
+KEPT = 1 / 3
+"""At most this share of all tracks is kept for audits; of a small dataset all may be drawn."""
+
 
 class Draw(Protocol):
     """A seeded draw of things to audit; :mod:`scenekeeper.review.sampling` makes them."""
@@ -94,9 +97,10 @@ def plan(
     drawn = list(draws)
     book = Book(units, 1 - np.asarray(p, np.float64), so_far, effort)
     audits = list(_audits(book, drawn, frames, asked or {}))
-    # What is audited is asked in its turn only. Were the doubtful asked earlier, those answered so
-    # far would be no random sample.
-    kept = {entry.rows[0] for entry in audits if entry.kind == "track"}
+    # What is audited next is asked in its turn only. Were the doubtful asked earlier, those
+    # answered so far would be no random sample.
+    of_tracks = [entry.rows[0] for entry in audits if entry.kind == "track"]
+    kept = set(of_tracks[: int(KEPT * len(units))])
     kept_too = {entry.subject.key for entry in audits}
     others = [entry for entry in more if entry.subject.key not in kept_too]
     streams = {

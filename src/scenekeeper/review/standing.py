@@ -72,7 +72,8 @@ def _not_undone(events: Iterable[Event]) -> list[Event]:
             undone.add(event.decision.body["of"])
         else:
             kept.append(event)
-    return kept[::-1]
+    # What a segmenter made of a mask goes with that mask.
+    return [e for e in kept[::-1] if e.decision.body.get("of") not in undone]
 
 
 def _agree(a: Event, b: Event) -> bool:

@@ -42,6 +42,8 @@ export interface Deck {
   /** Puts a card in front. */
   back(ready: Ready): void;
   fill(): Promise<void>;
+  /** Gives up the cards that were not taken, and asks for others. */
+  renew(): void;
   /** Ids of the cards that were not taken. */
   rest(): string[];
 }
@@ -90,6 +92,11 @@ export function makeDeck(api: Api, pictures: Pictures, { arrived, held }: Table)
       }
       await prepare();
     },
+    renew() {
+      ready.length = 0;
+      coming.length = 0;
+      void this.fill();
+    },
     rest: () => [...ready.map((r) => r.card.id), ...coming.map((c) => c.id)],
   };
 
@@ -102,9 +109,11 @@ export function makeDeck(api: Api, pictures: Pictures, { arrived, held }: Table)
       for (const card of coming.slice(0, waited ? 1 : AT_ONCE)) {
         if (!begun.has(card.id)) begun.set(card.id, prepared(card, api, pictures));
       }
-      ready.push(await begun.get(first.id)!);
+      const made = await begun.get(first.id)!;
       begun.delete(first.id);
+      if (coming[0] !== first) continue; // given up meanwhile
       coming.shift();
+      ready.push(made);
       arrived();
     }
     preparing = false;

@@ -121,6 +121,7 @@ export function makeReview({ api, pictures, version, state, store, now }: Settin
   let since = 0;
   let pressed: number | null = null;
   let notices = 0;
+  let { snapshot } = state;
   let refreshing = false;
 
   const shown = signal<Ready | null>(null);
@@ -247,10 +248,10 @@ export function makeReview({ api, pictures, version, state, store, now }: Settin
     review.notice({
       bad: true,
       text: status === "conflict"
-        ? `${what} met another decision on the same thing. ${reason}`
+        ? `${what} needs another look: ${reason}`
         : `${what} was not taken. ${reason}`,
       remedy: status === "conflict"
-        ? "Both are kept; look again and decide with what is known now."
+        ? "Nothing is lost; decide with what is known now."
         : "Nothing else is affected; look again and decide anew.",
       action: { label: "Look again", run: () => void again(decision.card) },
     });
@@ -301,8 +302,10 @@ export function makeReview({ api, pictures, version, state, store, now }: Settin
     refreshing = false;
   }
 
-  /** Two versions of the page do not mix: what is not sent waits for the new one. */
+  /** Labels may be made anew under an open page; two versions of the page do not mix: what is not sent waits for the new one. */
   function check(state: State): void {
+    if (snapshot !== state.snapshot) deck.renew(); // its cards show labels that are no more
+    snapshot = state.snapshot;
     if (state.page && version && state.page !== version) {
       review.blocked.value = "reload";
       outbox.hold();
