@@ -57,7 +57,8 @@ def shoot(anna: Reviewer, file: Path) -> None:
     anna.page.wait_for_timeout(400)
     image = Image.open(io.BytesIO(anna.page.screenshot())).convert("RGB")
     image = image.resize((1024, 640), Image.Resampling.LANCZOS)
-    few = image.quantize(128, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    # Small patches of strong colour, such as outlines, keep theirs.
+    few = image.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE)
     few.save(file, optimize=True)
 
 

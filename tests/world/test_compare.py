@@ -96,6 +96,21 @@ def test_no_change_is_told_that_is_more_probably_false(existence: float, missed:
     assert all(x.score >= 0.5 for x in c.changes)
 
 
+def test_a_face_of_a_new_thing_is_no_second_new_thing() -> None:
+    """A model has followed a side of the carton on its own; so it may have done before."""
+    face = replace(CARTON, middle=(0.3, 0.21, 0.8), sides=(0.2, 0.02, 0.2))
+    c = visits((TABLE, KETTLE, PLATE), (TABLE, KETTLE, PLATE, CARTON, face))
+    assert told(c) == [("added", None, 3)]
+    c = visits((TABLE, KETTLE, PLATE, CARTON, face), (TABLE, KETTLE, PLATE))
+    assert told(c) == [("taken", 13, None)]
+
+
+def test_a_smaller_one_of_its_name_beside_a_new_thing_is_new_as_well() -> None:
+    book = replace(CARTON, middle=(0.3, 0.17, 0.8), sides=(0.2, 0.04, 0.2))
+    c = visits((TABLE, KETTLE, PLATE), (TABLE, KETTLE, PLATE, CARTON, book))
+    assert told(c) == [("added", None, 3), ("added", None, 4)]
+
+
 def test_what_has_come_for_another_is_as_surely_new_as_that_has_left() -> None:
     ball = Box("ball", CARTON.middle, (0.14, 0.14, 0.14), "green")
     c = visits(ROOM, (TABLE, CARTON.at(-0.4, 0.4), KETTLE, PLATE, ball))

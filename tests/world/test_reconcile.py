@@ -195,6 +195,24 @@ def test_what_is_neither_called_nor_drawn_like_its_object_is_removed_however_it_
     assert [t["action"] for t in told if t["instance"] is not None] == [action] * 3
 
 
+@pytest.mark.parametrize(
+    ("phrase", "box", "action"),
+    [
+        ("vase", MUG, "removed"),
+        ("mug", MUG, "confirmed"),
+        ("vase", (MUG[0], MUG[1], MUG[0] + 12, MUG[1] + 12), "renamed"),
+    ],
+)
+def test_where_an_object_hardly_shows_nothing_large_and_called_otherwise_is_it(
+    phrase: str, box: tuple[int, int, int, int], action: str
+) -> None:
+    things = [thing(1, "mug", MUG), thing(2, "bowl", BOWL)]
+    shown = [label(0, 0, box, phrase), label(0, 1, BOWL, "bowl", track=77)]
+    tables = MadeTables(shown, things, {(0, 0): 1, (0, 1): 2})
+    _, told = reconciled(tables, depth(BOWL))
+    assert next(t["action"] for t in told if t["instance"] == 0) == action
+
+
 @pytest.mark.parametrize("phrase", ["floor", "wall"])
 def test_floors_and_walls_are_neither_removed_nor_redrawn_nor_added(phrase: str) -> None:
     plane = thing(1, phrase, (0, 0, 160, 120), score=0.1)

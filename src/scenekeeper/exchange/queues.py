@@ -138,7 +138,7 @@ def read_corrections(
         if error.path is None:
             raise ReviewError(error.problem, path=path, place=error.place) from error
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         said = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         raise ReviewError(
             f"is not what {tool} exports, or damaged: {said}",

@@ -169,10 +169,10 @@ def with_events(
     """
     units, seq = board.units, events[-1].seq if events else 0
     events = carried(board.dataset, board.snapshot, board.runs, events)
+    board, events = _drawn_further(board, events)
     rows, wrong = reviewed(units, events)
     weight = stand_for_all(prior_trust().p(units), rows)
     trust = fit(units, rows, wrong, weight) if len(rows) else prior_trust()
-    board = _drawn_further(board, events)
     entries = plan(
         units,
         trust.p(units),
@@ -188,19 +188,42 @@ def with_events(
     return replace(board, events=tuple(events), seq=seq, trust=trust, entries=tuple(entries))
 
 
-def _drawn_further(board: Board, events: Sequence[Event]) -> Board:
-    """Where a draw is audited to its end, the same order is taken further."""
-    further = []
+def _drawn_further(board: Board, events: Sequence[Event]) -> tuple[Board, list[Event]]:
+    """Where a draw is audited to its end, the same order is taken further.
+
+    Whatever lies further on and was looked at meanwhile counts as audited: what is found on a card
+    of its own does not depend on why it was asked, and the order never did.
+    """
+    out, events = [], list(events)
     for draw in board.draws:
-        if draw.design == "tracks":
-            audited = len(outcomes.of_tracks(draw, events, board.units))
-        else:
-            audited = len(outcomes.of_frames(draw, events, board.frames))
-        if draw.size <= audited < len(draw):
+        while True:
+            if draw.design == "tracks":
+                events = _looked_at(draw, board.units, events)
+                audited = len(outcomes.of_tracks(draw, events, board.units))
+            else:
+                audited = len(outcomes.of_frames(draw, events, board.frames))
+            if not draw.size <= audited < len(draw):
+                break
             draw = draw.to(2 * draw.size)
             draws.keep(board.dataset.path, draw)
-        further.append(draw)
-    return replace(board, draws=tuple(further))
+        out.append(draw)
+    return replace(board, draws=tuple(out)), events
+
+
+def _looked_at(draw: sampling.Draw, units: Units, events: Sequence[Event]) -> list[Event]:
+    """Events in which answers to cards of a draw's tracks are audits, whatever they were."""
+    rank = {
+        Subject("track", units.session[row], int(units.track[row])): k
+        for k, row in enumerate(draw.index.tolist())
+    }
+    out = []
+    for event in events:
+        d = event.decision
+        own = d.sample.stream == "repair" and d.card.startswith("track-") and d.subject in rank
+        if own:
+            d = replace(d, sample=draw.sample(rank[d.subject]))
+        out.append(replace(event, decision=d) if own else event)
+    return out
 
 
 def with_proof(board: Board, epsilon: float = EPSILON, delta: float = DELTA) -> Board:

@@ -18,7 +18,7 @@ from scenekeeper.review import board as boards
 from scenekeeper.review import dealing, draws
 from scenekeeper.review.access import Visitor
 from scenekeeper.review.apply import put_trust, refresh
-from scenekeeper.review.asked import AbsentError, UnavailableError
+from scenekeeper.review.asked import AbsentError
 from scenekeeper.review.board import Board
 from scenekeeper.review.cards import View
 from scenekeeper.review.dealt import Dealt
@@ -33,6 +33,7 @@ from scenekeeper.review.recent import Recent
 from scenekeeper.review.segmenter import Segmenter
 from scenekeeper.review.shown import Shown, answer, unasked
 from scenekeeper.review.signals import snapshot
+from scenekeeper.review.spread import Spreading
 from scenekeeper.review.upkeep import Upkeep
 from scenekeeper.store import Dataset
 
@@ -76,10 +77,10 @@ class Desk:
     ) -> None:
         self.media = Media(dataset)
         self.media.warm()
-        self._path, self._seed, self._segmenter = dataset.path, seed, segmenter
+        self._path, self._seed = dataset.path, seed
         self._log = Log.open(dataset.path)
         self._dealt = Dealt(dataset.path)
-        self._lock, self._segmenting = threading.RLock(), threading.Lock()
+        self._lock = threading.RLock()
         self._shown: Recent[str, Shown] = Recent(REMEMBERED)
         self._answered: dict[str, int] = {}  # card -> number of the event that answered it
         self._blank: set[str] = set()  # cards that have nothing to show
@@ -97,10 +98,14 @@ class Desk:
         self._board = self._planned(self._board)
         self._thinking = Upkeep(self._think)
         self._folding = Upkeep(self._fold, REFRESH_SECONDS)
+        self._spreading = Spreading(
+            lambda: self._labels, self.media, segmenter, self._log, self._folding.ask
+        )
 
     def close(self) -> None:
         """Fold the last decisions into the labels, and close the log."""
         self._thinking.close()
+        self._spreading.upkeep.close()
         self._folding.ask()
         self._folding.close()
         self._dealt.close()
@@ -116,7 +121,7 @@ class Desk:
         left = len(self._open(board))
         others = {k for k, who in self._log.leases().items() if who != visitor.id}
         waiting = LEASE_SECONDS / 2 if others and not self._free(board, visitor, ()) else 0.0
-        problems = [u.problem for u in (self._thinking, self._folding)]
+        problems = [u.problem for u in (self._thinking, self._folding, self._spreading.upkeep)]
         return {
             "dataset": self._path.name,
             "decided": sum(e.decision.actor == visitor.name for e in self._events),
@@ -203,6 +208,7 @@ class Desk:
         with self._lock:
             for decision in good:
                 self._settle(visitor, decision, by_id[decision.id])
+        self._spreading.take(d for d in good if by_id[d.id].status == "saved")
         if good:
             self._thinking.ask()
             self._folding.ask()
@@ -235,15 +241,7 @@ class Desk:
         box_xyxy: tuple[float, ...] | None,
     ) -> Mapping[str, Any]:
         """A mask for clicks and a box."""
-        if self._segmenter is None:
-            raise UnavailableError(
-                "masks cannot be made of clicks here",
-                remedy="Start the review with a segmenter: --segmenter sam2:CHECKPOINT; or draw a"
-                " box instead.",
-            )
-        frame = self.media.seen(session, frame_id)
-        with self._segmenting:
-            found = self._segmenter.mask(frame, clicks, box_xyxy)
+        found = self._spreading.mask(self.media.seen(session, frame_id), clicks, box_xyxy)
         if found.counts is None:
             raise ReviewError("nothing is found there", remedy="Click again, or draw a box.")
         return {"counts": found.counts.decode(), "score": found.score}

@@ -77,10 +77,11 @@ class Subject:
 
     @property
     def key(self) -> str:
-        """The subject in one line, the same for the same subject."""
-        tail = "" if self.other == NO_ID else f"/{self.other}"
+        """The subject in one line, the same for the same subject, whichever of a pair is first."""
+        ends = [self.id] if self.other == NO_ID else [self.id, self.other]
+        named = "/".join(map(str, sorted(ends) if self.kind == "pair" else ends))
         said = f"/{self.predicate}" if self.predicate else ""
-        return f"{self.kind}/{self.session}/{self.id}{tail}{said}"
+        return f"{self.kind}/{self.session}/{named}{said}"
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Subject:

@@ -23,6 +23,7 @@ from scenekeeper.world.moves import moves
 from scenekeeper.world.same_place import (
     CompareConfig,
     comes_and_goes,
+    doubles,
     from_other_sides,
     in_place,
     parts_of,
@@ -108,9 +109,10 @@ def compare(
     parts = parts_of(known, things, placed, c)
     same |= parts.same
     rest = [i for i in ids if i not in same.values()]
-    off = {*same, *parts.now}
+    off = {*same, *parts.now, *doubles(dict(enumerate(things)))}
     new = [n for n, e in enumerate(things) if n not in off and comes_and_goes(e, c)]
-    lost = [i for i in rest if i not in parts.known and comes_and_goes(known[i], c)]
+    held = parts.known | doubles(known)
+    lost = [i for i in rest if i not in held and comes_and_goes(known[i], c)]
     # An exchange explains both; that one of them moved would leave the other to be explained.
     unknown = LookedConfig().prior
     moved = moves(

@@ -190,6 +190,28 @@ def parts_of(
     return Parts(set(pieces), set(whole), {n: i for i, n in one.items()})
 
 
+def doubles(things: Mapping[int, Evidence]) -> set[int]:
+    """Which of one visit's things lie within larger ones of their name: seen whole and in part.
+
+    A face of a carton that is followed on its own is no second carton in the first.
+    """
+    ids = list(things)
+    shares = _boxes_share(*[list(things.values())] * 2)
+    out = set()
+    for n, w in np.argwhere(shares >= _INSIDE).tolist():
+        part, whole = things[ids[n]], things[ids[w]]
+        larger = len(whole.cells) > _LARGER * len(part.cells) > 0
+        alike = is_thing(part) and is_thing(whole) and names_agree(part, whole) > _NAMED
+        if larger and alike and float(touching(part.cells, whole.cells).mean()) >= _INSIDE:
+            out.add(ids[n])
+    return out
+
+
+_INSIDE = 0.75
+"""Share of a piece's box, and of its cells, that lie in and next to the whole's. What merely stands
+beside another shares no box with it."""
+
+
 def _wholes(
     parts: Mapping[int, Evidence], wholes: Mapping[int, Evidence], c: CompareConfig
 ) -> dict[int, int]:
