@@ -1,14 +1,15 @@
-"""Five per cent of the time finds nearly all wrong labels, where the brief's rule finds two thirds.
+"""Five per cent of the time finds nearly all wrong labels, the brief's rule three quarters.
 
 Claim: a reviewer who works down the repair queue for as long as reading 5 % of the frames takes (at
 500 frames an hour) puts right at least 1.25 times as many wrong labels as one who reads the frames
 with most labels of a score below 0.6 or with two models that disagree, though that one's decisions
 spread over tracks as ours do. Recall is at least 0.60 at 1 % and 0.95 at 5 %; the area under recall
 over time, 0 = random frames one by one and 1 = an oracle that knows each object's errors, at least
-0.90. Re-implemented here and run in the same worlds by the same simulated reviewer: the rule, with
-and without spreading, the rule with one frame in three seconds, random frames, and least confidence
-averaged over a frame (Encord Active's acquisition function). The table, also of the queue with its
-audits, gold cards and repetitions among the repairs, goes to standard error.
+0.90. All three hold too while two fifths of the cards are audits, gold cards and repetitions, that
+is while the labels are certified as well. Re-implemented here and run in the same worlds by the
+same simulated reviewer: the rule, with and without spreading, the rule with one frame in three
+seconds, random frames, and least confidence averaged over a frame (Encord Active's acquisition
+function). The table goes to standard error.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from scenekeeper.review.effort import budget_seconds
 from scenekeeper.review.events import Event
 from scenekeeper.review.queue import MIX, Draw, plan
 from scenekeeper.review.sampling import simple, tracks
-from scenekeeper.review.trust import fit, prior_trust
+from scenekeeper.review.trust import fit, prior_trust, stand_for_all
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -64,10 +65,8 @@ def run() -> Result:
         target=1.25,
         better="more",
         further={
-            "at least 60 % at a 1 % budget": _at(ours, 0.01) >= 0.60,
-            "at least 95 % at a 5 % budget": _at(ours, 0.05) >= 0.95,
-            "area over time at least 0.90 of the oracle's": area[OURS] >= 0.90,
-            "at least 95 % at 5 % with audits among the repairs": _at(curves[MIXED], 0.05) >= 0.95,
+            "at least 60 % at 1 % and 95 % at 5 %, area at least 0.90": _holds(ours, area[OURS]),
+            "so it is with audits, gold cards and repetitions": _holds(curves[MIXED], area[MIXED]),
         },
         note=f"area over time {area[OURS]:.2f} of the oracle's, the rule {area[RULE]:.2f}, mean"
         f" least confidence {area[LEAST_CONFIDENCE]:.2f}; at a 1 % budget"
@@ -76,6 +75,10 @@ def run() -> Result:
         f" {100 * _at(curves[MIXED], 0.01):.0f} % at 1 %, {100 * _at(curves[MIXED], 0.05):.0f} %"
         f" at 5 %, area {area[MIXED]:.2f}",
     )
+
+
+def _holds(curve: Curve, area: float) -> bool:
+    return _at(curve, 0.01) >= 0.60 and _at(curve, 0.05) >= 0.95 and area >= 0.90
 
 
 # --- policies: from a seed to the share of wrong labels put right, on a grid of time --------------
@@ -119,7 +122,9 @@ def _queue(seed: int, mix: Mapping[str, int], taught: bool = True) -> Curve:
             log += events(w, entry, answer, len(log) + 1)
             wrong.update(answer.wrong)
         if taught:
-            trust = fit(w.units, np.array([*wrong], np.int64), np.array([*wrong.values()]))
+            rows, share = np.array([*wrong], np.int64), np.array([*wrong.values()])
+            weight = stand_for_all(prior_trust().p(w.units), rows)
+            trust = fit(w.units, rows, share, weight)
     return _curve(w, seconds, mended)
 
 

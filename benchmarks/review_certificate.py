@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from benchmarks.harness import Result
-from benchmarks.review_estimate import NIGHTS, Corrected, corrected
+from benchmarks.review_estimate import CORRECTED, NIGHTS, Corrected, corrected
 from scenekeeper.review import sampling
 from scenekeeper.review.certify import candidates, certify
 from scenekeeper.review.outcomes import Gold
@@ -37,7 +37,8 @@ EPSILON, DELTA, PLANTED = 0.10, 0.10, 60
 class Setting(NamedTuple):
     """How a night is reviewed: share of errors missed, gold cards, looks, allowed share of errors.
 
-    ``blind`` = the score is chance and ``epsilon`` just below what is wrong.
+    ``blind`` = the score is chance and ``epsilon`` just below what is wrong; ``taught`` = it has
+    learned from corrections before the draw.
     """
 
     miss: float = 0.0
@@ -45,6 +46,7 @@ class Setting(NamedTuple):
     looks: tuple[int, ...] = (AUDITS,)
     epsilon: float = EPSILON
     blind: bool = False
+    taught: bool = True
 
 
 USUAL = "perfect reviewer, looks at any time"
@@ -54,8 +56,10 @@ SETTINGS: Mapping[str, Setting] = {
     "60 gold cards, misses 5 %": Setting(0.05, PLANTED),
     "60 gold cards, misses 20 %": Setting(0.2, PLANTED),
     "5 % errors allowed, 480 audits": Setting(looks=(480,), epsilon=0.05),
+    "nothing corrected before": Setting(taught=False),
+    "the same, 5 % allowed, 480 audits": Setting(looks=(480,), epsilon=0.05, taught=False),
     "every certificate would be false": Setting(looks=LOOKS, blind=True),
-    "the same, misses 20 %": Setting(0.2, PLANTED, LOOKS, blind=True),
+    "every one false, misses 20 %": Setting(0.2, PLANTED, LOOKS, blind=True),
 }
 
 
@@ -80,8 +84,11 @@ class Certified(NamedTuple):
 
 
 def run() -> Result:
-    nights = [corrected(seed) for seed in NIGHTS]
-    measured = {name: _measured(setting, nights) for name, setting in SETTINGS.items()}
+    taught, untaught = ([corrected(seed, n) for seed in NIGHTS] for n in (CORRECTED, 0))
+    measured = {
+        name: _measured(setting, taught if setting.taught else untaught)
+        for name, setting in SETTINGS.items()
+    }
     print("\n".join(_table(measured)), file=sys.stderr, flush=True)
     usual, gold = measured[USUAL], measured["60 gold cards, misses none"]
     misses = {n: measured[f"60 gold cards, misses {n} %"] for n in (5, 20)}

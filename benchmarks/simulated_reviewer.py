@@ -24,6 +24,8 @@ Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 
+Said = tuple[Op, dict[str, object]]
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -32,13 +34,13 @@ class Answer:
     Attributes:
         seconds: that it took.
         mended: wrong labels that are right now.
-        said: decisions, as ``(op, row, body)``.
-        wrong: by row, the share of a track's labels that turned out wrong.
+        said: decisions, as ``(row, (op, body))``.
+        wrong: by row, the share of a track's labels that has turned out wrong so far.
     """
 
     seconds: float
     mended: int
-    said: tuple[tuple[Op, int, dict[str, object]], ...] = ()
+    said: tuple[tuple[int, Said], ...] = ()
     wrong: Mapping[int, float] = field(default_factory=dict)
 
 
@@ -77,19 +79,29 @@ class Reviewer:
             session, frame_id = entry.subject.session, entry.subject.id
             first = self.world.night.frames * int(session.rpartition("-")[2])
             return self.frame(first + frame_id)
-        if entry.sample.stream in ("gold", "duplicate"):
-            # A planted error is mended and an answer repeated; no label is the better for it.
-            fix = self.effort.reject if entry.sample.stream == "gold" else 0.0
-            return Answer(self.effort.track + fix, 0)
+        if entry.sample.stream == "gold":  # the planted error is seen; no label is the better
+            ghost = entry.sample.planted == "ghost"
+            fix: Said = ("reject", {}) if ghost else ("relabel", {"phrase": "as it was"})
+            seconds = self.effort.track + (self.effort.reject if ghost else self.effort.relabel)
+            return Answer(seconds, 0, ((entry.rows[0], fix),))
+        if entry.sample.stream == "duplicate":
+            return self.again(entry.rows[0])
         if entry.kind == "track":
             return self.track(entry.rows[0])
         return self.several(entry.rows, at_once=entry.kind == "object")
 
     def track(self, row: int) -> Answer:
         """Look at a filmstrip: everything that is wrong is found."""
-        part = slice(self._start[row], self._start[row + 1])
+        part = self._labels(row)
         kinds = self._found(self._open[:, part].any(1))
         return self._mend(row, part, kinds, self.effort.track)
+
+    def again(self, row: int) -> Answer:
+        """Look at a filmstrip that was answered before, as it was then."""
+        labels = self._labels(row)
+        was = np.array([self.world.wrong_by_kind[kind][labels].any() for kind in KINDS])
+        said = self._said(row, self._found(was))
+        return Answer(self.effort.track + self._seconds(said), 0, tuple((row, s) for s in said))
 
     def several(self, rows: Iterable[int], at_once: bool) -> Answer:
         """Look at an object's card or a gallery: names and hallucinations are found.
@@ -103,7 +115,7 @@ class Reviewer:
         seconds = (effort.thing if at_once else effort.track) + effort.each * len(rows)
         renamed = False
         for row in rows:
-            part = slice(self._start[row], self._start[row + 1])
+            part = self._labels(row)
             kinds = self._found(self._open[:, part].any(1)) & _AT_A_GLANCE
             one = self._mend(row, part, kinds, 0.0 if at_once else effort.reject * kinds.any())
             mended, said = mended + one.mended, [*said, *one.said]
@@ -121,39 +133,47 @@ class Reviewer:
             kinds = self._found(self._open[:, label])
             if kinds.any():
                 row = int(self.world.unit[label])
-                whole = slice(self._start[row], self._start[row + 1])
-                one = self._mend(row, whole if self.spreads else slice(label, label + 1), kinds, 0)
+                part = self._labels(row) if self.spreads else slice(label, label + 1)
+                one = self._mend(row, part, kinds, 0.0)
                 seconds, mended = seconds + one.seconds, mended + one.mended
         return Answer(float(seconds), mended)
 
     def _found(self, kinds: Bool) -> Bool:
         return kinds & (self._rng.random(len(kinds)) >= self.blind) if self.blind else kinds
 
+    def _labels(self, row: int) -> slice:
+        return slice(int(self._start[row]), int(self._start[row + 1]))
+
     def _mend(self, row: int, part: slice, kinds: Bool, seconds: float) -> Answer:
         """Take errors of these kinds out of some labels of a track."""
-        ghost, renamed, switched, slipped = kinds.tolist()
-        effort, units = self.effort, self.world.units
+        said, whole = self._said(row, kinds), self._labels(row)
         before = int(self._open[:, part].any(0).sum())
-        said: list[tuple[Op, int, dict[str, object]]] = []
+        # Once it is known to be nothing, nothing else about it is wrong.
+        self._open[kinds | kinds[0], part] = False
+        mended = before - int(self._open[:, part].any(0).sum())
+        found = self.world.wrong[whole].sum() - self._open[:, whole].any(0).sum()
+        wrong = {row: float(found) / (whole.stop - whole.start)}
+        seconds += self._seconds(said)
+        return Answer(seconds, mended, tuple((row, s) for s in said), wrong)
+
+    def _said(self, row: int, kinds: Bool) -> list[Said]:
+        """The decisions that such errors come to."""
+        ghost, renamed, switched, slipped = kinds.tolist()
         if ghost:
-            seconds += effort.reject
-            self._open[:, part] = False
-            said.append(("reject", row, {}))
-        else:
-            seconds += effort.relabel * renamed + effort.split * switched + effort.mask * slipped
-            self._open[kinds, part] = False
-            if renamed:
-                said.append(("relabel", row, {"phrase": self.world.truth[row]}))
-            if switched:
-                said.append(("split", row, {"frame": int(self.world.switch[row])}))
-            if slipped:
-                said.append(("mask", row, {"frame": int(self.world.drift[row, 0]), "counts": "0"}))
-        if not said:
-            said.append(("accept", row, {"phrase": units.phrase[row]}))
-        after = int(self._open[:, part].any(0).sum())
-        mended = before - after
-        wrong = {row: mended / (part.stop - part.start)}
-        return Answer(float(seconds), mended, tuple(said), wrong)
+            return [("reject", {})]
+        world, said = self.world, list[Said]()
+        if renamed:
+            said.append(("relabel", {"phrase": world.truth[row]}))
+        if switched:
+            said.append(("split", {"frame": int(world.switch[row])}))
+        if slipped:
+            said.append(("mask", {"frame": int(world.drift[row, 0]), "counts": "0"}))
+        return said or [("accept", {"phrase": world.units.phrase[row]})]
+
+    def _seconds(self, said: list[Said]) -> float:
+        e = self.effort
+        of = {"reject": e.reject, "relabel": e.relabel, "split": e.split, "mask": e.mask}
+        return sum(of.get(op, 0.0) for op, _ in said)
 
 
 def object_oracle(world: World, effort: Effort | None = None) -> tuple[list[float], list[int]]:
@@ -182,10 +202,10 @@ _AT_A_GLANCE = np.array([True, True, False, False])
 def events(world: World, entry: Entry, answer: Answer, seq: int, actor: str = "one") -> list[Event]:
     """What the log would hold of an answer, numbered from ``seq``."""
     out = []
-    said: Iterable[tuple[Op, int, dict[str, object]]] = answer.said
+    said: Iterable[tuple[int, Said]] = answer.said
     if entry.kind == "frame":
-        said = [("complete", -1, {"missed": 0})]
-    for k, (op, row, body) in enumerate(said):
+        said = [(-1, ("complete", {"missed": 0}))]
+    for k, (row, (op, body)) in enumerate(said):
         subject = entry.subject
         if row >= 0:
             subject = Subject("track", world.units.session[row], int(world.units.track[row]))

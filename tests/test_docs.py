@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,9 @@ import pytest
 
 from scenekeeper import cli, open_dataset, open_recording, schema, verbs
 from scenekeeper.exchange import export
+from scenekeeper.review.access import Visitor
+from scenekeeper.review.desk import Desk
+from scenekeeper.store import Dataset
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -63,7 +67,21 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree("scenekeeper-demo/home.sk", "lab.sk")
         shutil.copytree("scenekeeper-demo/simulated/truth.sk", "truth.sk")
         verbs.export("lab.sk", "coco", "labels.json")
+        review_a_little(open_dataset("lab.sk"))
     return home
+
+
+def review_a_little(dataset: Dataset) -> None:
+    """A few cards, accepted."""
+    visitor = Visitor("browser", "ann")
+    with closing(Desk(dataset, None, 0)) as desk:
+        cards, _ = desk.deal(visitor, 6, [])
+        tracks = [card for card in cards if card["kind"] == "track"]
+        sent = [
+            {"id": f"decision-{k}", "op": "accept", "subject": card["subject"], "card": card["id"]}
+            for k, card in enumerate(tracks)
+        ]
+        assert sent and {r["status"] for r in desk.decide(visitor, sent)} == {"saved"}
 
 
 @pytest.fixture
@@ -88,6 +106,8 @@ def typed(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     program, *arguments = shlex.split(re.sub(r"--seconds \d+", "--seconds 1", of_these(line)))
     assert program == "scenekeeper", line
     monkeypatch.setattr("sys.argv", [program, *arguments])
+    # It would wait for reviewers.
+    monkeypatch.setattr("scenekeeper.review_verbs.review", lambda dataset, **options: None)
     with pytest.raises(SystemExit) as stop:
         cli.main()
     # A question that has no single answer is answered all the same.

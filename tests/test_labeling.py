@@ -15,6 +15,8 @@ from scenekeeper import engine, label, name, open_dataset
 from scenekeeper.errors import DatasetError, RecordingError
 from scenekeeper.labelers import EmbeddedLabeler, MapLabeler, prototypes
 from scenekeeper.labeling import _session_name
+from scenekeeper.review.events import Decision, Subject
+from scenekeeper.review.log import Log
 from scenekeeper.schema import UNNAMED
 from scenekeeper.simulate import write_tabletop
 from scenekeeper.store import Dataset
@@ -80,6 +82,34 @@ def test_a_name_survives_labelling_with_another_configuration(room: Labelled) ->
     assert np.allclose(after["center"], before["center"], atol=0.05)
     assert after["center"] != before["center"]  # it really was found anew
     assert "thing of mine" in " ".join(again.table("captions")["text"].to_pylist())
+
+
+def test_a_decision_about_a_track_survives_labelling_with_another_configuration(
+    room: Labelled,
+) -> None:
+    shown = room.dataset.sql(
+        "SELECT track, object, list(frame_id ORDER BY frame_id) AS frames,"
+        " list(box_xyxy ORDER BY frame_id) AS boxes FROM instances"
+        " WHERE object IS NOT NULL GROUP BY ALL ORDER BY count(*) DESC LIMIT 1"
+    ).to_pylist()[0]
+    looked = zip(shown["frames"][::4], shown["boxes"][::4], strict=True)
+    decision = Decision(
+        "decision-1",
+        "relabel",
+        Subject("track", "room", shown["track"]),
+        {"phrase": "thing of mine"},
+        runs={"room": room.dataset.current("room")["instances"]},
+        anchor=tuple(("room", frame, *box) for frame, box in looked),  # type: ignore[misc]
+    )
+    with Log.open(room.dataset.path) as log:
+        log.append([decision])
+    label([room.recording], room.dataset.path, labeler=EmbeddedLabeler(FuseConfig(0.014)))
+    again = open_dataset(room.dataset.path)
+    assert again.current("room")["instances"] != decision.runs["room"]
+    rows = again.sql("SELECT * FROM instances WHERE phrase = 'thing of mine'").to_pylist()
+    assert len(rows) > 0.8 * len(shown["frames"])
+    assert {row["object"] for row in rows} == {shown["object"]}
+    assert {row["status"] for row in rows} == {"corrected", "propagated"}
 
 
 def test_a_name_is_in_the_captions_at_once(room: Labelled) -> None:

@@ -42,22 +42,27 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": DATA | {"recording", "world"},
     "labelers": DATA
     | {"describe", "engine", "ground", "models", "naming", "quality", "segment", "world"},
+    # Labels that are made anew are given to what people decided of those before.
     "labeling": DATA
-    | {"describe", "engine", "labelers", "models", "quality", "recording", "vocabulary", "world"},
+    | {"describe", "engine", "labelers", "models", "quality", "recording", "review"}
+    | {"vocabulary", "world"},
     "doctoring": VOCABULARY | {"models"},
     "vocabulary": VOCABULARY,
     "verbs": DATA
     | {"evaluate", "exchange", "labeling", "recording", "simulate", "vocabulary", "world"},
     "world_verbs": DATA
     | {"engine", "exchange", "ground", "labeling", "report", "vocabulary", "world"},
+    "review_verbs": DATA | {"exchange", "labeling", "models", "review", "segment", "vocabulary"},
     "printing": {"engine", "labeling"},
+    "cli_review": {"printing", "review", "review_verbs"},
     "cli_world": {"errors", "exchange", "printing", "report", "world", "world_verbs"},
-    "cli": {"cli_world", "doctoring", "engine", "errors", "evaluate", "labeling", "models"}
-    | {"printing", "report", "store", "verbs"},
-    "__init__": {"doctoring", "labeling", "recording", "store", "verbs", "world", "world_verbs"},
+    "cli": {"cli_review", "cli_world", "doctoring", "engine", "errors", "evaluate", "labeling"}
+    | {"models", "printing", "report", "review_verbs", "store", "verbs"},
+    "__init__": {"doctoring", "labeling", "recording", "review_verbs", "store", "verbs", "world"}
+    | {"world_verbs"},
 }
 HEAVY = {"numpy", "scipy", "pyarrow", "duckdb", "av", "PIL", "mcap", "rosbags", "pycocotools"}
-HEAVY |= {"numba", "onnxruntime", "torch", "transformers"}
+HEAVY |= {"numba", "onnxruntime", "starlette", "torch", "transformers", "uvicorn"}
 
 
 def room_of(file: Path) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from scenekeeper.doctoring import doctor
     from scenekeeper.labeling import label
     from scenekeeper.recording import open_recording, open_recordings
+    from scenekeeper.review_verbs import advise, certify, decisions, import_corrections
     from scenekeeper.store import open_dataset
     from scenekeeper.verbs import convert, demo, export, name, show
     from scenekeeper.world.recall import open_world
@@ -28,10 +29,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _VERBS = {
+    "advise": "scenekeeper.review_verbs",
+    "certify": "scenekeeper.review_verbs",
     "convert": "scenekeeper.verbs",
+    "decisions": "scenekeeper.review_verbs",
     "demo": "scenekeeper.verbs",
     "doctor": "scenekeeper.doctoring",
     "export": "scenekeeper.verbs",
+    "import_corrections": "scenekeeper.review_verbs",
     "label": "scenekeeper.labeling",
     "name": "scenekeeper.verbs",
     "open_dataset": "scenekeeper.store",
@@ -49,10 +54,14 @@ _VERBS = {
 
 __all__ = [
     "__version__",
+    "advise",
+    "certify",
     "convert",
+    "decisions",
     "demo",
     "doctor",
     "export",
+    "import_corrections",
     "label",
     "name",
     "open_dataset",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from scenekeeper import cli_world
+from scenekeeper import cli_review, cli_world
 from scenekeeper.printing import (
     DatasetPath,
     FormatOptions,
@@ -38,6 +38,7 @@ app = typer.Typer(
     scenekeeper show lab.sk                           what was found
     scenekeeper name lab.sk o7 "white mug"            name a thing in every frame
     scenekeeper world query lab.sk "the white mug"    where it is, how sure, since when
+    scenekeeper review lab.sk --minutes 30            look at the few labels that matter
     scenekeeper export lab.sk coco labels.json        use the labels elsewhere
     scenekeeper simulate test/                        recordings with exact truth
     scenekeeper evaluate lab.sk --truth truth.sk      judge labels by the truth
@@ -49,6 +50,7 @@ app = typer.Typer(
 )
 
 app.add_typer(cli_world.app, name="world")
+cli_review.add_to(app)
 
 Open = Annotated[
     bool | None,
@@ -385,7 +387,9 @@ def name(
 @app.command()
 def export(
     dataset: DatasetPath,
-    format: Annotated[str, typer.Argument(help="coco, yolo, lerobot, foxglove or rerun.")],
+    format: Annotated[
+        str, typer.Argument(help="coco, yolo, lerobot, foxglove, rerun; or a labelling tool.")
+    ],
     out: Annotated[Path, typer.Argument(help="File or folder to make.")],
     session: Annotated[list[str] | None, typer.Option(help="Only these sessions.")] = None,
     things_only: Annotated[
@@ -406,18 +410,21 @@ def export(
     scenekeeper export lab.sk lerobot lerobot/       LeRobot v3.0 with labels attached
     scenekeeper export lab.sk foxglove overlay.mcap  open beside the recording in Foxglove
     scenekeeper export lab.sk yolo yolo/ --things-only -O kind=polygon -O val=0.1
-    """
-    from scenekeeper import verbs
 
-    done = verbs.export(
-        dataset,
-        format,
-        out,
-        session,
-        purpose=purpose,
-        things_only=things_only,
-        **dict(map(named_value, option or [])),
-    )
+    \b
+    For people to correct, with pictures; `scenekeeper import` takes the corrections back:
+    scenekeeper export lab.sk cvat task/             or label-studio, labelbox, v7, roboflow
+    scenekeeper export lab.sk cvat task/ -O minutes=30 -O masks=all
+    """
+    from scenekeeper import review_verbs, verbs
+
+    options = dict(map(named_value, option or []))
+    if format in review_verbs.tools():
+        done = review_verbs.export_queue(dataset, format, out, session, **options)
+    else:
+        done = verbs.export(
+            dataset, format, out, session, purpose=purpose, things_only=things_only, **options
+        )
     if json:
         facts = {"path": str(done.path), "frames": done.frames, "instances": done.instances}
         print_json({**facts, "notes": list(done.notes)})

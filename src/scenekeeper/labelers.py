@@ -232,5 +232,10 @@ def prototypes(dataset: Dataset) -> dict[str, tuple[float, ...]]:
 
 
 def given_names(dataset: Dataset) -> dict[int, str]:
-    """Names that people gave, by object."""
-    return {r["object"]: r["phrase"] for r in dataset.table("names").to_pylist()}
+    """Names that people gave, by object; of objects that people say are one, by each of them."""
+    names = {r["object"]: r["phrase"] for r in dataset.table("names").to_pylist()}
+    if dataset.applied() is not None:
+        for same in dataset.table("same_object").to_pylist():
+            if same["object"] in names:
+                names[same["subject"]] = names[same["object"]]
+    return names

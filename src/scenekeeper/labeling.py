@@ -29,6 +29,7 @@ from scenekeeper.recording import Recording, open_recordings
 from scenekeeper.recording.frames import frame_index, read_frames, signal_rows
 from scenekeeper.recording.open import reopen
 from scenekeeper.recording.registration import align, apply_alignment
+from scenekeeper.review.apply import refresh
 from scenekeeper.schema import UNNAMED, Frame
 from scenekeeper.store import Dataset, SessionInfo, fingerprint
 from scenekeeper.vocabulary import FILE as VOCABULARY
@@ -216,6 +217,7 @@ def describe_again(dataset: Dataset) -> None:
             dataset.describe_run(table, run, facts)
             dataset.write_segment(rows, table, run, session)
         dataset.set_current(session, {**runs, "captions": run})
+    refresh(dataset)
 
 
 def build_world(
@@ -275,8 +277,20 @@ def _fuse_session(
     done = engine.run(
         dataset, session, stages, lambda rows: read_frames(aligned, rows), progress, workers, runs
     )
-    dataset.refresh_views()
+    _decide_again(dataset, progress)
     return _report(dataset, info, done)
+
+
+def _decide_again(dataset: Dataset, progress: engine.Progress) -> None:
+    """Let what people decided find what it is about in labels that were made anew."""
+    dataset.refresh_views()
+    applied = refresh(dataset)
+    lost = [r for r in applied.remarks if r[1] == "orphan"] if applied is not None else []
+    if lost:
+        progress.say(
+            f"{len(lost)} decisions of people are about nothing that the labels now show. They are"
+            " kept, and hold again once labels show it."
+        )
 
 
 def _session_name(name: str) -> str:
@@ -305,7 +319,7 @@ def _label_session(
         progress,
         workers,
     )
-    dataset.refresh_views()
+    _decide_again(dataset, progress)
     if given_names(dataset) != names:  # somebody named a thing meanwhile
         describe_again(dataset)
     for note in _owed(dataset, info.name):

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from scenekeeper import masks
-from scenekeeper.exchange.queue_decisions import PENDING, decisions
+from scenekeeper.exchange.queue_decisions import decisions
+from scenekeeper.exchange.queue_pending import PENDING
 from scenekeeper.exchange.queue_sheets import Owner, Queue, Returned, Sheet, SheetKind, Strand
 from scenekeeper.review.events import Decision, Subject
 

@@ -30,7 +30,7 @@ def test_a_tool_that_fills_in_shows_every_place_and_no_other(
     at, boxes = track
     kept = keyframes(at, boxes)
     ends = np.array([part.stop - 1 for part in stretches(at)])
-    places, drawn = filled(at[kept], boxes[kept], ~np.isin(np.flatnonzero(kept), ends))
+    places, drawn = filled(at[kept], boxes[kept], ~np.isin(np.flatnonzero(kept), ends), 41)
     assert places.tolist() == at.tolist()
     assert np.allclose(drawn, as_drawn(at, boxes))
 
@@ -51,3 +51,9 @@ def test_a_straight_walk_takes_two_keyframes() -> None:
 def test_every_stretch_keeps_its_ends() -> None:
     at = np.array([0, 1, 2, 7, 8, 9, 12])
     assert np.flatnonzero(keyframes(at, np.ones((7, 4)))).tolist() == [0, 2, 3, 5, 6]
+
+
+def test_a_keyframe_far_beyond_the_end_costs_nothing() -> None:
+    at = np.array([-(10**15), 3, 10**15])
+    places, drawn = filled(at, np.ones((3, 4)), np.array([True, True, True]), 6)
+    assert places.tolist() == [0, 1, 2, 3, 4, 5] and np.allclose(drawn, 1)

@@ -121,6 +121,7 @@ def test_an_emptied_mask_is_changed() -> None:
         (lambda: spelled.from_png(spelled.to_png(np.zeros((4, 8), int)), (8, 8)), "is of"),
         (lambda: spelled.from_polygons([[0, 0, 1, 1]], (4, 8)), "three corners"),
         (lambda: spelled.from_polygons([[0, 0, 1, 1, np.nan, 0]], (4, 8)), "numbers"),
+        (lambda: spelled.from_polygons([[0, 0, 1, 1, 1e300, 0]], (4, 8)), "near its picture"),
     ],
 )
 def test_what_is_no_mask_is_a_value_error(read: object, said: str) -> None:

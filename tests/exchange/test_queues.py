@@ -408,6 +408,41 @@ def test_numbers_that_are_none_are_an_error(
         read_corrections(dataset, "cvat", folder)
 
 
+def test_slips_of_the_mouse_are_no_things(dataset: Dataset, written: Callable[..., Path]) -> None:
+    """A box without area, and one drawn from its lower right corner."""
+    desk = open_in("label-studio", written("label-studio"))
+    task = next(t for t in desk.submitted if "place" in t["data"])
+    (result, *_) = task["annotations"][0]["result"]
+    point = {"x": 3.0, "y": 4.0, "width": 0, "height": 0, "rectanglelabels": ["dust"]}
+    flipped = {"x": 30.0, "y": 10.0, "width": -10, "height": -5, "rectanglelabels": [" a  cup "]}
+    for value in (point, flipped):
+        task["annotations"][0]["result"].append({**result, "id": "n", "meta": {}, "value": value})
+    (added,) = changes(read_corrections(dataset, "label-studio", desk.save()))
+    assert (added.op, added.body["phrase"]) == ("add", "a cup")
+    assert added.body["box_xyxy"] == pytest.approx([12.8, 2.4, 19.2, 4.8])
+
+
+def test_a_thing_without_a_name_keeps_its_own(
+    dataset: Dataset, written: Callable[..., Path]
+) -> None:
+    desk = open_in("label-studio", written("label-studio"))
+    for task in desk.submitted:
+        for result in task["annotations"][0]["result"]:
+            result["value"].pop("labels", None)
+            result["value"].pop("rectanglelabels", None)
+    assert changes(read_corrections(dataset, "label-studio", desk.save())) == []
+
+
+@every_tool
+def test_a_name_that_cannot_be_one_is_an_error(
+    dataset: Dataset, written: Callable[..., Path], tool: str
+) -> None:
+    desk = open_in(tool, written(tool))
+    desk.things[0].rename("x" * 101)
+    with pytest.raises(ReviewError, match="name: is text of at most 100 characters"):
+        read_corrections(dataset, tool, desk.save())
+
+
 def test_there_is_no_such_tool_file_track_or_mask(
     dataset: Dataset, written: Callable[..., Path], tmp_path: Path
 ) -> None:

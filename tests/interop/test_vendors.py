@@ -120,7 +120,7 @@ print(json.dumps({"tracks": tracks, "areas": areas}))
 """
 
 V7 = """
-from darwin.exporter.formats.nifti import decode_rle
+from darwin.exporter.formats.mask import rle_decode
 from darwin.utils import parse_darwin_json
 
 (file,) = (folder / "annotations").glob("*.json")
@@ -134,7 +134,9 @@ for a in parsed.annotations:
             tracks.setdefault(str(number), {})[place] = [frame.data[n] for n in "xywh"]
             assert a.keyframes[place]
         elif kind == "raster_layer":
-            layer = decode_rle(frame.data["dense_rle"], parsed.image_width, parsed.image_height)
+            same = {n: n for n in frame.data["dense_rle"][::2]}
+            layer = np.array(rle_decode(frame.data["dense_rle"], same))
+            assert layer.size == parsed.image_width * parsed.image_height
             for identity, n in frame.data["mask_annotation_ids_mapping"].items():
                 areas.setdefault(str(place), []).append(int((layer == n).sum()))
 kinds = [a.annotation_class.annotation_type for a in parsed.annotations]

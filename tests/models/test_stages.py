@@ -100,6 +100,24 @@ def test_words_that_are_not_asked_for_are_not_found(home: Home, labelled: Labell
     assert set(dataset.table("instances")["phrase"].to_pylist()) == {word}
 
 
+def test_a_negative_word_is_looked_for_and_what_is_found_as_it_is_discarded(
+    home: Home, tmp_path: Path
+) -> None:
+    word = sorted(home.words)[0]
+    models = plan((Grounder(home.truth), Follower(home.truth)))
+    how = ModelLabeler(models, home.words, limits={word: float("inf")})
+    label([home.recording], tmp_path / "home.sk", labeler=how, clip_seconds=2)
+    dataset = open_dataset(tmp_path / "home.sk")
+    [session] = dataset.sessions()
+    run = dataset.current(session)["detections"]
+    parts = [dataset.read_segment("detections", run, session, k) for k in range(3)]
+    detected = [r for part in parts for r in part.select(["phrase", "admitted"]).to_pylist()]
+    assert {r["admitted"] for r in detected if r["phrase"] == word} == {False}
+    assert {r["admitted"] for r in detected if r["phrase"] != word} == {True}
+    said = set(dataset.table("instances")["phrase"].to_pylist())
+    assert word not in said and said
+
+
 def test_what_describers_say_is_told_of_objects(home: Home, labelled: Labelled) -> None:
     teller = Teller(home.truth)
     dataset = labelled(Follower(home.truth, finds=True), teller)

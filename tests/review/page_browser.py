@@ -53,16 +53,19 @@ class Reviewer:
         for key in keys:
             self.page.keyboard.press(key)
 
+    def decide(self, *keys: str) -> None:
+        """Press a key on one card after the other."""
+        for key in keys:
+            expect(self.card).to_be_visible(timeout=30_000)
+            self.page.keyboard.press(key)
+
     def skip_to(self, kind: str) -> None:
-        """Show the first card of a kind, by being unsure of those before."""
-        expect(self.card).to_be_visible()
+        """Show the first card of a kind; those before are passed over."""
         for _ in range(12):
+            expect(self.card).to_be_visible(timeout=30_000)
             if self.page.locator(f"article.{kind}").count():
                 break
-            if self.page.locator("article.gallery").count():
-                self.press("g", "Enter", "u")
-            else:
-                self.press("u")
+            self.press("Enter" if self.page.locator("article.gallery").count() else "u")
         expect(self.page.locator(f"article.{kind}")).to_be_visible()
 
     def saved(self) -> list[Decision]:
@@ -93,7 +96,8 @@ class Reviewer:
 
 @contextmanager
 def launched() -> Iterator[Browser]:
-    """A headless browser."""
+    """A headless browser; what is expected of a page may take a while on a busy machine."""
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=list(ARGS))
         try:

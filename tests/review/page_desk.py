@@ -60,7 +60,8 @@ class PageDesk(MadeDesk):
                 "void": False,
             },
             "quality": [
-                {"kind": "name", "share": 0.061, "low": 0.042, "high": 0.085},
+                {"kind": "any", "share": 0.071, "low": 0.05, "high": 0.097},
+                {"kind": "class", "share": 0.051, "low": 0.032, "high": 0.075},
                 {"kind": "mask", "share": 0.034, "low": 0.018, "high": 0.058},
                 {"kind": "identity", "share": 0.021, "low": 0.009, "high": 0.041},
                 {"kind": "missed", "share": 0.118, "low": 0.08, "high": 0.165},
@@ -120,7 +121,7 @@ def page_cards(dataset: Dataset) -> list[Card]:
     cards = [
         tracks[0],
         wrong,
-        _mixed(tracks[2], next(t for t in tracks[3:] if _of(t) == _of(tracks[2]))),
+        _mixed(tracks[2], [t for t in tracks[3:] if _of(t) == _of(tracks[2])]),
         _across(tracks),
         _pair(tracks),
         _gallery(tracks),
@@ -197,11 +198,21 @@ def _whole(view: View) -> View:
     return replace(view, window_xyxy=(0, 0, width, height))
 
 
-def _mixed(a: Card, b: Card) -> Card:
-    """A track whose later half is another thing."""
+def _mixed(a: Card, others: Sequence[Card]) -> Card:
+    """A track whose later half is another thing; its id ends with the place of the first of it."""
     cut = a.views[len(a.views) // 2].frame_id
-    views = [v for v in a.views if v.frame_id < cut] + [v for v in b.views if v.frame_id >= cut]
-    return replace(a, id=f"{a.id}-mixed", views=tuple(views), context=_whole(views[0]))
+    b = max(others, key=lambda t: sum(v.frame_id >= cut for v in t.views))
+    early = [v for v in a.views if v.frame_id < cut]
+    later = [v for v in b.views if v.frame_id >= cut]
+    series = [s for s in a.series if s[0] < cut] + [s for s in b.series if s[0] >= cut]
+    return replace(
+        a,
+        id=f"{a.id}-mixed-{len(early)}",
+        views=(*early, *later),
+        context=_whole(early[0]),
+        series=tuple(series),
+        frames=len(series),
+    )
 
 
 def _across(tracks: Sequence[Card]) -> Card:

@@ -15,6 +15,7 @@ import pytest
 
 from scenekeeper import masks, open_dataset, schema
 from scenekeeper.errors import DatasetError, ReviewError
+from scenekeeper.labelers import given_names
 from scenekeeper.review.apply import forget, put_trust, refresh
 from scenekeeper.review.events import Subject
 from scenekeeper.review.log import FILE, Log
@@ -223,6 +224,15 @@ def test_objects_that_are_one_are_one_in_every_view(dataset: Dataset, decide: Re
         assert column(dataset, rows) == [(MUG, "stool"), (TABLE, "table")]
         said = f"SELECT subject, predicate, object FROM relations WHERE session = '{session}'"
         assert sorted(column(dataset, said)) == [(MUG, "next to", TABLE), (MUG, "on", TABLE)]
+
+
+def test_the_names_of_objects_that_are_one_are_given_to_each_of_them(
+    dataset: Dataset, decide: Reviewer
+) -> None:
+    decide("same", Subject("pair", "", CHAIR, MUG))
+    refresh(dataset)
+    dataset.name_object(MUG, "stool")
+    assert given_names(dataset) == {MUG: "stool", CHAIR: "stool"}
 
 
 def test_an_accepted_object_is_verified_where_it_was_looked_at(

@@ -13,15 +13,18 @@ import pytest
 
 from scenekeeper import masks
 from scenekeeper.errors import DatasetError
+from scenekeeper.review.apply import refresh
 from scenekeeper.review.cards import Card, View
 from scenekeeper.review.dealing import card, cards
 from scenekeeper.review.entry import Entry
-from scenekeeper.review.events import Sample, Subject
+from scenekeeper.review.events import Decision, Sample, Subject
+from scenekeeper.review.log import Log
 from scenekeeper.review.pairs import pairs
 from scenekeeper.review.queue import plan
 from scenekeeper.review.reel import Reel
 from scenekeeper.review.statements import relations
 from scenekeeper.schema import RELATIONS
+from scenekeeper.store import Dataset
 from tests.review.labelled import SIZE, STEP_NS, Thing, dataset, units
 
 MUG = Thing(3, "mug", tuple(range(5, 95)), x=10, y=20, dx=0.5, object=1, doubted=(50, 51, 52))
@@ -32,13 +35,18 @@ SESSIONS = {"first": (MUG, BOWL, BRIEF), "second": (SAME_MUG,)}
 ROWS = {"mug": 0, "bowl": 1, "spoon": 2, "second mug": 3}
 
 
+def related(labelled: Dataset, session: str) -> Dataset:
+    """The dataset with a relation between the mug and the bowl."""
+    relation = {"session": session, "subject": 1, "predicate": "next to", "object": 2, "score": 0.6}
+    row = {**dict.fromkeys(RELATIONS.names), **relation, "source": "geometry", "frame": ""}
+    labelled.write_segment(pa.Table.from_pylist([row], RELATIONS), "relations", "r", session)
+    labelled.set_current(session, {**labelled.current(session), "relations": "r"})
+    return labelled
+
+
 @pytest.fixture(scope="module")
 def reel(tmp_path_factory: pytest.TempPathFactory) -> Reel:
-    made = dataset(tmp_path_factory.mktemp("labelled") / "d.sk", SESSIONS)
-    relation = {"session": "first", "subject": 1, "predicate": "next to", "object": 2, "score": 0.6}
-    row = {**dict.fromkeys(RELATIONS.names), **relation, "source": "geometry", "frame": ""}
-    made.write_segment(pa.Table.from_pylist([row], RELATIONS), "relations", "r", "first")
-    made.set_current("first", {**made.current("first"), "relations": "r"})
+    made = related(dataset(tmp_path_factory.mktemp("labelled") / "d.sk", SESSIONS), "first")
     return Reel(made, units(SESSIONS), lambda key: {"track/first/3": 17}.get(key, 0))
 
 
@@ -118,11 +126,19 @@ def test_the_page_is_not_told_why_a_card_is_shown(reel: Reel) -> None:
     assert "audit" not in json.dumps(told[0]) and "0.125" not in json.dumps(told[0])
 
 
+def test_a_track_that_is_no_more_makes_no_card(reel: Reel) -> None:
+    gone = {"first": (*SESSIONS["first"], replace(MUG, track=77)), "second": (SAME_MUG,)}
+    stale = Reel(reel.dataset, units(gone))
+    assert card(stale, Entry("track", Subject("track", "first", 77), (3,))) is None
+    assert card(stale, Entry("object", Subject("object", "", 1), (0, 3, 4))) is None
+    assert card(stale, track(0)) is not None
+
+
 def test_a_damaged_segment_is_named(tmp_path: Path) -> None:
     made_of = {"only": (BOWL,)}
     labelled = dataset(tmp_path / "d.sk", made_of)
     reel = Reel(labelled, units(made_of))
-    assert len(reel.film.frame_id) == 100
+    assert len(reel.film("only").frame_id) == 100
     labelled.segment("instances", "r", "only", 1).write_bytes(b"not Parquet")
     with pytest.raises(DatasetError, match="only-00001"):
         card(reel, Entry("track", Subject("track", "only", 4), (0,)))
@@ -140,6 +156,14 @@ def test_an_object_is_shown_in_all_its_sessions(reel: Reel) -> None:
     for view in shown.views:
         shows(view, MUG if view.session == "first" else SAME_MUG)
     assert not any(part.views for part in shown.parts), "no picture is shown twice"
+
+
+def test_an_object_of_many_visits_does_not_burst_its_card(tmp_path: Path) -> None:
+    made_of = {f"visit-{k:02d}": (replace(MUG, frames=tuple(range(k + 1))),) for k in range(30)}
+    reel = Reel(dataset(tmp_path / "d.sk", made_of, frames=40), units(made_of))
+    shown = made(reel, Entry("object", Subject("object", "", 1), tuple(range(30))))
+    assert [view.session for view in shown.views] == [f"visit-{k:02d}" for k in range(6, 30)]
+    assert (len(shown.parts), shown.frames, shown.sessions) == (30, sum(range(31)), 30)
 
 
 def test_a_gallery_shows_the_best_of_each(reel: Reel) -> None:
@@ -162,6 +186,18 @@ def test_a_relation_is_shown_where_both_can_be_seen(reel: Reel) -> None:
         assert one.frame_id == other.frame_id and one.window_xyxy == other.window_xyxy
         shows(one, MUG)
         shows(other, BOWL)
+
+
+def test_what_is_drawn_from_stays_what_machines_say(tmp_path: Path) -> None:
+    made_of = {"only": (MUG, BOWL)}
+    labelled = related(dataset(tmp_path / "d.sk", made_of), "only")
+    before = relations(Reel(labelled, units(made_of)))
+    with Log.open(labelled.path) as log:
+        log.append([Decision("no-it-is-not", "reject", before[0].subject, actor="ann")])
+    refresh(labelled)
+    after = Dataset.open(labelled.path)
+    assert len(after.table("relations")) == 0
+    assert relations(Reel(after, units(made_of))) == before
 
 
 def test_two_things_that_no_frame_shows_together_are_shown_apart(tmp_path: Path) -> None:

@@ -16,8 +16,10 @@ import pytest
 from scenekeeper import masks
 from scenekeeper.errors import DatasetError, ReviewError
 from scenekeeper.review import desk as desks
+from scenekeeper.review import draws
 from scenekeeper.review.access import Visitor
 from scenekeeper.review.asked import AbsentError, UnavailableError
+from scenekeeper.review.certify import Certificate
 from scenekeeper.review.desk import Desk
 from scenekeeper.review.log import Log
 from scenekeeper.schema import Frame
@@ -255,6 +257,7 @@ def test_a_frame_is_answered_once_it_is_complete(desk: Desk) -> None:
     card = next_card(desk, ANN, "frame")
     added = decision(card, "add", body={"phrase": "spoon", "box_xyxy": [1, 1, 9, 9]})
     assert desk.decide(ANN, [added])[0]["status"] == "saved"
+    settled(desk)
     assert card["id"] in {c["id"] for c in desk.deal(ANN, 40, [])[0]}
     desk.decide(ANN, [decision(card, "complete", body={"missed": 1})])
     settled(desk)
@@ -326,6 +329,8 @@ def test_labels_made_anew_turn_open_cards_into_conflicts_and_keep_every_answer(
     assert desk.state(ANN)["snapshot"] != before
     told = desk.decide(ANN, [decision(card, "relabel", body={"phrase": "teapot"})])[0]
     assert told["status"] == "conflict" and "made anew" in told["reason"]
+    with pytest.raises(AbsentError, match="made anew"):
+        desk.card(card["id"])
     fresh = desk.deal(ANN, 5, [card["id"]])[0]
     assert fresh and all(c["id"] != card["id"] for c in fresh)
     assert desk.decide(ANN, answers(fresh[0]))[0]["status"] == "saved"
@@ -383,6 +388,9 @@ def test_proof_comes_with_audits_and_is_of_these_labels(dataset: Dataset) -> Non
     assert {"any", "class", "missed"} <= set(kinds)
     assert all(0 <= q["low"] <= q["share"] <= q["high"] <= 1 for q in kinds.values())
     assert state["decided"] == len(events(dataset)) == state["log"]
+    # A third is drawn at first; audited to its end, the same order goes on.
+    order = draws.kept(dataset.path, state["snapshot"], "tracks")
+    assert order is not None and len(order) == 18 and order.size > 6
     desk.close()
 
 
@@ -437,3 +445,27 @@ def test_clicks_become_a_mask_where_a_segmenter_is_there(dataset: Dataset) -> No
 def test_without_a_segmenter_the_remedy_is_said(desk: Desk) -> None:
     with pytest.raises(UnavailableError, match="--segmenter"):
         desk.mask("walk", 3, [(20.0, 20.0, True)], None)
+
+
+# --- certificates ---------------------------------------------------------------------------------
+
+
+def test_a_certificate_is_void_once_the_labels_are_made_anew(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desks, "LOOK_SECONDS", 0.0)
+    desk = Desk(dataset)
+    units = desk._board.units
+    rows, n = tuple(range(len(units))), int(units.frames.sum())
+    made = Certificate(
+        *(0.05, 0.1, 0.1, ("class",), units.snapshot, "tracks", 0, 3, ((40, 0.0),)),
+        *(n, rows, n, n, 0, 0),
+    )
+    draws.keep_certificate(dataset.path, made)
+    desk.close()
+    desk = Desk(dataset)
+    told = desk.state(ANN)["certificate"]
+    assert told["void"] is False and "right" in told["statement"]
+    tiny.label(Dataset.open(dataset.path), "walk", "second", 9)
+    assert desk.state(ANN)["certificate"]["void"] is True
+    desk.close()

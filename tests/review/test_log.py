@@ -130,6 +130,13 @@ def test_a_decision_made_without_knowing_of_anothers_is_kept_aside(log: Log) -> 
     assert log.append([late])[0].status == "conflict" and len(log.conflicts()) == 1
 
 
+def test_a_pair_is_the_same_whichever_is_named_first(log: Log) -> None:
+    log.append([decided(1, "same", subject=Subject("pair", "kitchen", 7, 12), base=0)])
+    late = decided(2, "different", subject=Subject("pair", "kitchen", 12, 7), actor="bob", base=0)
+    assert log.append([late])[0].status == "conflict"
+    assert Subject("relation", "kitchen", 12, 7, "on").key == "relation/kitchen/12/7/on"
+
+
 def test_a_conflict_is_settled_by_the_next_decision_on_it(log: Log) -> None:
     log.append([decided(1, base=0)])
     log.append([decided(2, "reject", actor="bob", base=0)])

@@ -68,6 +68,7 @@ def test_a_name_is_searched_by_a_few_letters_or_made_up(anna: Reviewer) -> None:
     anna.page.keyboard.type(wanted[:1] + wanted[-2:])
     expect(anna.page.get_by_role("option").first).to_be_visible()
     anna.page.get_by_role("option", name=wanted, exact=True).click()
+    expect(anna.card).to_be_visible()
     anna.press("/")
     anna.page.keyboard.type("espresso  machine")
     anna.press("Enter")
@@ -218,7 +219,8 @@ def test_missing_things_of_a_frame_are_marked_and_named(anna: Reviewer) -> None:
 
 def test_z_takes_back_the_last_and_the_list_any(anna: Reviewer) -> None:
     first = anna.title
-    anna.press(" ", "x")
+    anna.decide(" ", "x")
+    expect(anna.card).to_be_visible()
     kept = anna.saved()
     anna.press("z")
     expect(anna.page.locator(".question h1")).to_have_text(list(anna.desk.cards.values())[1].phrase)

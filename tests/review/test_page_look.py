@@ -131,6 +131,7 @@ def test_every_card_fits_the_window(browser: Browser, room: Dataset, size: tuple
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_violation(browser: Browser, room: Dataset, scheme: Any) -> None:
     with at_the_page(browser, PageDesk(room), color_scheme=scheme) as anna:
+        expect(anna.card).to_be_visible()
         for keys in (("?", "Escape"), ("/", "Escape"), ("h", "Escape"), ("b", "Escape"), ("t",)):
             anna.press(keys[0])
             check(anna, f"{scheme} {keys[0]}")

@@ -111,6 +111,24 @@ def test_one_card_about_an_object_comes_before_its_tracks_each() -> None:
     assert [e.kind for e in after].count("object") == 0
 
 
+def test_an_object_is_asked_about_as_a_whole_and_only_while_its_tracks_agree() -> None:
+    some = units(6, object=np.array([7, 7, 7, 7, -1, -1]), phrase=("mug",) * 6)
+    p = np.full(6, 0.4)
+    track = next(e for e in plan(units(6, phrase=some.phrase), p, mix=REPAIR) if e.rows == (1,))
+    right = plan(some, p, answered([track]), mix=REPAIR)
+    assert right[0].kind == "object" and right[0].rows == (0, 1, 2, 3)
+    assert right[0].gain == pytest.approx(0.75 * 0.6 * 150), "the accepted one adds nothing"
+    wrong = plan(some, p, answered([track], "relabel"), mix=REPAIR)
+    assert "object" not in {e.kind for e in wrong}
+
+
+def test_a_track_asked_on_its_own_takes_no_objects_card_after_it() -> None:
+    frames = np.array([5000, 10, 10, 10])
+    some = units(4, object=np.array([7, 7, 7, 7]), frames=frames)
+    asked = plan(some, np.array([0.3, 0.99, 0.99, 0.99]), mix=REPAIR)
+    assert asked[0].rows == (0,) and {e.kind for e in asked} == {"track"}
+
+
 def test_what_is_likely_right_is_shown_by_name_in_a_gallery() -> None:
     some = units(30, phrase=("mug",) * 20 + ("bowl",) * 10)
     asked = plan(some, np.full(30, 0.97), mix=REPAIR)
@@ -174,6 +192,21 @@ def test_audits_come_in_their_order_and_in_no_other_stream() -> None:
     assert not others & {0, 40, 1, 30}
     left = plan(some, p, answered(audits[:2]), [drawn])
     assert rows([e for e in left if e.sample.stream == "audit"]) == [1, 30]
+
+
+def test_audits_of_a_small_dataset_leave_something_to_repair() -> None:
+    some, p = units(60), np.linspace(0.01, 0.99, 60)
+    draws = [Drawn("tracks", np.arange(60)[::-1])]
+    asked = plan(some, p, (), draws)
+    assert len({e.id for e in asked}) == len(asked), "no card comes twice"
+    repairs = [e for e in asked if e.sample.stream == "repair"]
+    assert len(repairs) > 20 and not {*rows(repairs)} & {*range(40, 60)}, "a third is kept"
+    audits = [e for e in asked if e.sample.stream == "audit"]
+    assert rows(audits[:20]) == list(range(60))[:39:-1]
+    later = plan(some, p, answered(repairs) + answered(audits, start=100), draws)
+    left = [e for e in later if e.sample.stream == "audit"]
+    assert {*rows(left)} == {*rows(repairs)}, "what was repaired first is audited in the end,"
+    assert not {e.id for e in left} & {e.id for e in asked}, "as another card"
 
 
 def test_frames_and_statements_are_audited_too_and_all_draws_end_together() -> None:
@@ -255,6 +288,19 @@ def test_a_third_person_decides_where_two_differ() -> None:
     assert rows(twice[1:])[0] not in rows(asked)
     settled = events + answered(asked[:1], "accept", "cid", 34)
     assert rows(twice[:1])[0] not in rows(plan(some, p, settled, mix=REPAIR))
+
+
+def test_an_audit_that_contradicts_a_repair_is_settled_by_a_third_look() -> None:
+    some, p = units(4), np.full(4, 0.5)
+    draws = [Drawn("tracks", np.array([2]))]
+    repaired = next(e for e in plan(some, p, mix=REPAIR) if e.rows == (2,))
+    events = answered([repaired], "relabel")
+    audit = next(e for e in plan(some, p, events, draws) if e.sample.stream == "audit")
+    assert audit.rows == (2,) and audit.id != repaired.id
+    agree = events + answered([audit], "relabel", start=2)
+    assert 2 not in rows(plan(some, p, agree, draws, mix=REPAIR))
+    differ = events + answered([audit], "accept", start=2)
+    assert rows(plan(some, p, differ, draws, mix=REPAIR))[0] == 2
 
 
 def test_a_decision_that_came_too_late_is_asked_about_first() -> None:

@@ -204,6 +204,23 @@ def test_what_a_describer_says_is_compared(tmp_path: Path) -> None:
     assert column(found, "count")[1] == 0  # it is in no frame that was described
 
 
+@pytest.mark.parametrize(
+    ("odds", "unsure"),
+    [([("text_p_min", 0.5)], np.log(2)), ([], None), ([("text_entropy", 0.9)], 0.9)],
+)
+def test_a_describer_that_tells_no_odds_is_not_taken_for_unsure(
+    tmp_path: Path, odds: list[tuple[str, float]], unsure: float | None
+) -> None:
+    said = {"session": "kitchen", "frame_id": 0, "kind": "object", "subject": 1, "text": "a cup"}
+    statements = pa.Table.from_pylist([{**said, "signals": odds}], schema.STATEMENTS)
+    found = units(room(tmp_path / "a.sk", steady(1), tables={"statements": statements}))
+    assert column(found, "disagreement")[0] < 0
+    if unsure is None:
+        assert column(found, "unsure words")[0] == 0
+    else:
+        assert raw(found, "unsure words")[0] == pytest.approx(unsure, abs=0.01)
+
+
 # --- the cache ------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ import { search } from "../src/logic/fuzzy";
 import { extremes, fit, tiles, tiling, toFrame, within, zoomed } from "../src/logic/geometry";
 import { uuid7 } from "../src/logic/ids";
 import { keyName } from "../src/logic/keymap";
-import { clock, count, duration, percent, sessionTail } from "../src/logic/words";
+import { clock, count, duration, interval, percent, sessionTail } from "../src/logic/words";
 import { keyOf, type Box, type View } from "../src/logic/wire";
 import { card, subject } from "./made";
 import shared from "./shared.json";
@@ -70,6 +70,8 @@ test("numbers are said shortly", () => {
   assert.equal(duration(90.2), "1 h 30 min");
   assert.equal(percent(0.061), "6.1 %");
   assert.equal(percent(0.12), "12 %");
+  assert.equal(interval(0.004, 0.12), "0–12 %");
+  assert.equal(interval(0.032, 0.075), "3.2–7.5 %");
   const two = ["home-7-visit-1", "home-7-visit-2"];
   assert.deepEqual(two.map((s) => sessionTail(s, two)), ["visit-1", "visit-2"]);
   assert.equal(sessionTail("only", ["only"]), "only");

@@ -68,6 +68,22 @@ test("a key decides, and the next card is there at once", async () => {
   assert.equal(review.history.value[0]!.status.value, "saved");
 });
 
+test("a card whose answer is on its way is not asked for again", async () => {
+  const made = world(three);
+  const asked: string[][] = [];
+  const { cards } = made.api;
+  const api: Api = {
+    ...made.api,
+    cards: (n, have) => (asked.push([...have]), cards(n, have)),
+    decide: () => new Promise(() => undefined), // the answer never comes
+  };
+  const review = opened({ ...made, api });
+  await settled();
+  acts.accept(review);
+  await settled();
+  assert.deepEqual(new Set(asked.at(-1)), new Set(["c1", "c2", "c3"]));
+});
+
 test("undo brings the card back, and what is decided then is no conflict with oneself", async () => {
   const made = world(three);
   const review = opened(made);
@@ -124,6 +140,15 @@ test("a conflict says what to do and shows the card again", async () => {
   assert.equal(review.shown.value?.card.revision, 99);
   acts.accept(review);
   assert.equal(review.shown.value?.card.id, "c2"); // the one that was put aside
+});
+
+test("labels made anew bring new cards, and the one that is looked at stays", async () => {
+  const made = world(three);
+  const review = opened({ ...made, api: { ...made.api, state: async () => state({ snapshot: "b" }) } }, { snapshot: "a" });
+  await settled();
+  assert.deepEqual([review.shown.value?.card.id, review.deck.rest()], ["c1", ["c2", "c3"]]);
+  await review.refresh();
+  assert.deepEqual([review.shown.value?.card.id, review.deck.rest()], ["c1", []]);
 });
 
 test("another version of the page neither decides nor sends", async () => {

@@ -62,24 +62,25 @@ def on_line(at: Places, first: int, a: Boxes, last: int, b: Boxes) -> Boxes:
     return np.asarray(a + share[:, None] * (b - a), np.float64)
 
 
-def filled(at: Places, boxes: Boxes, goes_on: NDArray[np.bool_]) -> tuple[Places, Boxes]:
+def filled(at: Places, boxes: Boxes, goes_on: NDArray[np.bool_], n: int) -> tuple[Places, Boxes]:
     """Every place of a track that is given by keyframes.
 
     Args:
         at: places of the keyframes ``int64 [n]``, ascending.
         boxes: ``float64 [n, 4]``.
         goes_on: ``bool [n]`` whether the thing is to be seen from a keyframe up to the next.
+        n: how many places there are; what lies beyond is left out.
     """
     places: list[Places] = []
     drawn: list[Boxes] = []
     for k in range(len(at)):
-        stop = at[k + 1] if k + 1 < len(at) and goes_on[k] else at[k] + 1
-        inner = np.arange(at[k], stop)
+        more = k + 1 < len(at) and goes_on[k]
+        inner = np.arange(max(at[k], 0), min(at[k + 1] if more else at[k] + 1, n))
         places.append(inner)
-        if len(inner) == 1:
-            drawn.append(boxes[k : k + 1])
-        else:
+        if more:
             drawn.append(on_line(inner, at[k], boxes[k], at[k + 1], boxes[k + 1]))
+        else:
+            drawn.append(boxes[k : k + 1][: len(inner)])
     if not places:
         return np.zeros(0, np.int64), np.zeros((0, 4))
     return np.concatenate(places), np.concatenate(drawn)
@@ -91,4 +92,4 @@ def as_drawn(at: Places, boxes: Boxes) -> Boxes:
     ends = np.zeros(len(at), np.bool_)
     for part in stretches(at):
         ends[part.stop - 1] = True
-    return filled(at[kept], boxes[kept], ~ends[kept])[1]
+    return filled(at[kept], boxes[kept], ~ends[kept], int(at[-1]) + 1)[1]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -23,8 +24,12 @@ from scenekeeper.exchange.base import Exported
 from scenekeeper.exchange.folder import replacing_folder, telling_of
 from scenekeeper.exchange.queue_decisions import decisions
 from scenekeeper.exchange.queue_map import load_map, save_map
+from scenekeeper.exchange.queue_pending import filled_in, is_pending, makers, unlabelled
 from scenekeeper.exchange.queue_sheets import Masks, Queue, Returned, sheets_of
+from scenekeeper.exchange.queue_tidy import tidy
 from scenekeeper.review.events import Decision
+from scenekeeper.review.labelled import MADE
+from scenekeeper.review.log import Log, Receipt
 from scenekeeper.store import Dataset
 
 BUILT_IN = {
@@ -50,7 +55,7 @@ def write_queue(
     sessions: Sequence[str] | None = None,
     *,
     masks: Masks = "best",
-    seen: int = 0,
+    seen: int | None = None,
 ) -> Exported:
     """Write tracks with their pictures as pre-annotations that a labelling tool imports.
 
@@ -63,8 +68,9 @@ def write_queue(
             pictures that show them. All tracks and all labelled pictures when absent.
         sessions: the sessions to take when all tracks are; all when absent.
         masks: of each track its largest mask, all, or none. Sheets of stills have all or none.
-        seen: number of the last event of the review log that the labels know of. Who has decided
-            about a track after that and before the corrections come back, is not overruled.
+        seen: number of the last event of the review log that the labels know of; by the log when
+            absent. Who decides about a track after that, and before the corrections come back,
+            is not overruled.
 
     Raises:
         ExportError: unknown tool, ``out`` exists or cannot be written, or there is no such track.
@@ -85,6 +91,9 @@ def write_queue(
             remedy="Label first: scenekeeper label RECORDING --into DATASET",
         )
     content = {s: dataset.session(s).content for s in runs}
+    if seen is None:
+        log = Log.read(dataset.path)
+        seen = 0 if log is None else log.head().events
     queue = Queue(_new_id(dataset), tool, content, runs, seen, sheets, strands, owners)
     with telling_of(out), replacing_folder(out) as folder:
         queue = module.write(dataset, queue, folder)
@@ -121,10 +130,15 @@ def read_corrections(
         raise ReviewError("there is no such file", path=path)
     queue = load_map(path, tool, dataset)
     try:
-        returned: list[Returned] = module.read(path, queue)
-    except ReviewError:
+        returned: list[Returned] = [
+            tidy(back, queue.sheets[back.sheet].size, queue.on(queue.sheets[back.sheet]))
+            for back in module.read(path, queue)
+        ]
+    except ReviewError as error:
+        if error.path is None:
+            raise ReviewError(error.problem, path=path, place=error.place) from error
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         said = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         raise ReviewError(
             f"is not what {tool} exports, or damaged: {said}",
@@ -140,10 +154,42 @@ def read_corrections(
             remedy="Export the task that was made from the folder beside it.",
         )
     if reviewed is not None:
-        returned = [_with_review(back, reviewed) for back in returned]
+        returned = [replace(back, reviewed=reviewed) for back in returned]
     found = decisions(queue, returned)
     _check_not_all_gone(queue, returned, found, path)
-    return found
+    return unlabelled(dataset, queue, found)
+
+
+def record(dataset: Dataset, found: Sequence[Decision], actor: str = "") -> list[Receipt]:
+    """Append corrections to a dataset's review log.
+
+    Decisions about tracks that others of them make, by a split or an addition, follow once the log
+    has numbered those.
+
+    Args:
+        dataset: whose log.
+        found: what :func:`read_corrections` gave.
+        actor: who imports them.
+
+    Returns:
+        A receipt for each, in order.
+
+    Raises:
+        DatasetError: the log cannot be written; what was written before stays, and importing again
+            records nothing twice.
+    """
+    mine = [replace(d, actor=actor) for d in found]
+    with Log.open(dataset.path) as log:
+        receipts = {r.id: r for r in log.append([d for d in mine if not is_pending(d)])}
+        later = [d for d in mine if is_pending(d)]
+        numbered = {k: MADE + r.seq for k, r in receipts.items() if r.status in _MADE}
+        ready = [filled_in(d, numbered) for d in later if makers(d) <= numbered.keys()]
+        receipts |= {r.id: r for r in log.append(ready)}
+    lost = "what it is about was not recorded"
+    return [receipts.get(d.id) or Receipt(d.id, "refused", 0, lost) for d in mine]
+
+
+_MADE = ("saved", "already")
 
 
 def _check_not_all_gone(
@@ -168,10 +214,6 @@ def _check_not_all_gone(
             remedy="See that it is the export of this queue, and with annotations. If all of them"
             " are wrong indeed, reject them in scenekeeper review.",
         )
-
-
-def _with_review(back: Returned, reviewed: bool) -> Returned:
-    return Returned(back.sheet, back.places, back.strands, reviewed, back.rounding)
 
 
 def _run(dataset: Dataset, session: str) -> str:

@@ -210,7 +210,7 @@ def _boxes(key: str, phrase: str, shapes: list[ElementTree.Element], last: int) 
     if not outside[-1] and at[-1] < last:  # a track goes on until it is said to be outside
         at, sides = np.append(at, last), np.concatenate((sides, sides[-1:]))
         outside = np.append(outside, False)
-    places, boxes = filled(at, sides, ~outside)
+    places, boxes = filled(at, sides, ~outside, last + 1)
     seen = ~np.isin(places, at[outside]) & (places <= last)
     return Strand(key, phrase, places[seen], boxes[seen])
 

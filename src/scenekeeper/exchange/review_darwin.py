@@ -209,24 +209,23 @@ def _tracks(annotations: list[Mapping[str, Any]], sheet: Sheet, queue: Queue) ->
         ranges = annotation.get("ranges") or annotation.get("segments") or []
         at = np.array([k for k, _ in boxed], np.int64)
         sides = np.array([_sides(b) for _, b in boxed])
-        at, sides = _over(at, sides, ranges)
-        inside = (at >= 0) & (at < len(sheet.frame_ids))
-        if inside.any():
-            yield Strand(key, phrase, at[inside], sides[inside])
+        at, sides = _over(at, sides, ranges, len(sheet.frame_ids))
+        if len(at):
+            yield Strand(key, phrase, at, sides)
 
 
 def _over(
-    at: NDArray[np.int64], sides: NDArray[np.float64], ranges: list[list[int]]
+    at: NDArray[np.int64], sides: NDArray[np.float64], ranges: list[list[int]], n: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Boxes at every place of the ranges, half-open; beyond the last keyframe it stands still."""
     if not ranges:
-        return filled(at, sides, np.arange(len(at)) < len(at) - 1)
+        return filled(at, sides, np.arange(len(at)) < len(at) - 1, n)
     first, last = min(r[0] for r in ranges), max(r[1] or at[-1] + 1 for r in ranges) - 1
     if first < at[0]:
         at, sides = np.append(first, at), np.concatenate((sides[:1], sides))
     if last > at[-1]:
         at, sides = np.append(at, last), np.concatenate((sides, sides[-1:]))
-    at, sides = filled(at, sides, np.arange(len(at)) < len(at) - 1)
+    at, sides = filled(at, sides, np.arange(len(at)) < len(at) - 1, n)
     shown = np.zeros(len(at), np.bool_)
     for start, stop in ranges:
         shown |= (at >= start) & (at < (stop or last + 1))

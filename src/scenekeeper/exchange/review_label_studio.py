@@ -251,11 +251,9 @@ def _video(result: Mapping[str, Any], sheet: Sheet, queue: Queue) -> Iterator[St
     if len(at) and goes_on[-1] and at[-1] < last:
         at, boxes = np.append(at, last), np.concatenate((boxes, boxes[-1:]))
         goes_on = np.append(goes_on, False)
-    at, boxes = filled(at, boxes, goes_on)
-    inside = (at >= 0) & (at <= last)
-    if inside.any():
-        phrase = (value.get("labels") or [""])[0]
-        yield Strand(_key(result, queue), phrase, at[inside], boxes[inside])
+    at, boxes = filled(at, boxes, goes_on, last + 1)
+    if len(at):
+        yield Strand(_key(result, queue), (value.get("labels") or [""])[0], at, boxes)
 
 
 def _still(result: Mapping[str, Any], sheet: Sheet, place: int, queue: Queue) -> Iterator[Strand]:

@@ -199,7 +199,7 @@ def _segments(line: Mapping[str, Any], key: str, sheet: Sheet) -> Iterator[Stran
         at = np.array([int(s["frame"]) - 1 for s in steps], np.int64)
         boxes = np.array([_sides(s["bbox"]) for s in steps]).reshape(-1, 4)
         goes_on = np.arange(len(at)) < len(at) - 1
-        at, boxes = filled(at, boxes, goes_on)
+        at, boxes = filled(at, boxes, goes_on, len(sheet.frame_ids))
         places.append(at)
         drawn.append(boxes)
     yield from _strand(key, line["name"], np.concatenate(places), np.concatenate(drawn), sheet)

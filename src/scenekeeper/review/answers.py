@@ -108,8 +108,8 @@ def answers(
         if sample.stream == "gold":
             planted.add(decision.card)
             continue
-        if sample.stream == "audit" and sample.snapshot == units.snapshot:
-            audited.add((sample.design, key))
+        if sample.stream == "audit" and sample.snapshot == units.snapshot and decision.op != "add":
+            audited.add((sample.design, key))  # a frame is, once it is complete
         if decision.op == "unsure":
             unsure[key] = unsure.get(key, frozenset()) | {decision.actor}
             continue
@@ -173,11 +173,14 @@ def _repeatable(told: Mapping[int, list[Told]], count: int) -> Iterable[Seen]:
 
 
 def _disputed(told: Mapping[int, list[Told]], units: Units) -> Iterable[Seen]:
-    """Tracks whose last answer is a repetition that says something else than the one before."""
+    """Tracks whose last answer says something else than the one before, and settles nothing.
+
+    Whoever repeats or audits does not know of the answer before; who settles it has a repair card.
+    """
     for row, answered in sorted(told.items()):
         by_card = groupby((d for _, d in answered), key=lambda d: (d.card or d.id, d.actor))
         cards = [list(decisions) for _, decisions in by_card]
-        if len(cards) < 2 or cards[-1][0].sample.stream != "duplicate":
+        if len(cards) < 2 or cards[-1][0].sample.stream not in ("duplicate", "audit"):
             continue
         before, last = ({_verdict(d, units.phrase[row]) for d in card} for card in cards[-2:])
         if before != last:

@@ -29,6 +29,7 @@ from scenekeeper.review.door import Door, refused
 from scenekeeper.review.media import STRIP_HEIGHT, Media
 
 STATIC = Path(__file__).parent / "static"
+STATIC_FILES = {"app.js": "text/javascript", "app.css": "text/css", "icon.svg": "image/svg+xml"}
 MAX_BATCH = 500
 """Decisions in one request."""
 MAX_CARDS = 40

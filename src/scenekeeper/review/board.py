@@ -6,6 +6,7 @@ anew as events come in; everything in it follows from the dataset, the log and t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -36,7 +37,9 @@ from scenekeeper.store import Dataset
 EPSILON, DELTA = 0.05, 0.1
 """Of the certificate that is worked towards: 95 % right, at 90 % confidence."""
 AUDITED_TRACKS, AUDITED_FRAMES = 240, 60
-"""Audits that are drawn where the budget allows them; they come mixed with the other cards."""
+"""Audits that are drawn; they come mixed with the other cards."""
+AUDITED_SHARE = 1 / 3
+"""At most so much is drawn at first: what is drawn is not asked for its doubt any more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +86,20 @@ class Board:
         """Fingerprint of the labels."""
         return self.units.snapshot
 
+    @property
+    def of_tracks(self) -> sampling.Draw:
+        """The draw of tracks to audit."""
+        return self.drawn("tracks")
+
+    def drawn(self, design: str) -> sampling.Draw:
+        """The draw of a design."""
+        return next(draw for draw in self.draws if draw.design == design)
+
+    @property
+    def gold(self) -> outcomes.Gold:
+        """What became of the planted errors."""
+        return outcomes.of_gold(self.events)
+
     @cached_property
     def words(self) -> tuple[str, ...]:
         """Names that are in use, and those that people gave, most frequent first."""
@@ -119,10 +136,12 @@ def opened(dataset: Dataset, revision: Any, seed: int) -> Board:
         frames += zip(repeat(session), dataset.frames(session)["frame_id"].to_pylist())
 
     def of_tracks() -> sampling.Draw:
-        return sampling.tracks(units, trust.p(units), seed, AUDITED_TRACKS)
+        size = min(AUDITED_TRACKS, math.ceil(AUDITED_SHARE * len(units)))
+        return sampling.tracks(units, trust.p(units), seed, size)
 
     def of_frames() -> sampling.Draw:
-        return sampling.simple("frames", len(frames), seed, AUDITED_FRAMES, units.snapshot)
+        size = min(AUDITED_FRAMES, math.ceil(AUDITED_SHARE * len(frames)))
+        return sampling.simple("frames", len(frames), seed, size, units.snapshot)
 
     made = tuple(
         draws.drawn(dataset.path, units.snapshot, design, draw)
@@ -150,6 +169,7 @@ def with_events(
     """
     units, seq = board.units, events[-1].seq if events else 0
     events = carried(board.dataset, board.snapshot, board.runs, events)
+    board, events = _drawn_further(board, events)
     rows, wrong = reviewed(units, events)
     weight = stand_for_all(prior_trust().p(units), rows)
     trust = fit(units, rows, wrong, weight) if len(rows) else prior_trust()
@@ -168,10 +188,56 @@ def with_events(
     return replace(board, events=tuple(events), seq=seq, trust=trust, entries=tuple(entries))
 
 
-def with_proof(board: Board) -> Board:
-    """The board with what its events prove."""
-    of_tracks = next(d for d in board.draws if d.design == "tracks")
-    of_frames = next(d for d in board.draws if d.design == "frames")
+def _drawn_further(board: Board, events: Sequence[Event]) -> tuple[Board, list[Event]]:
+    """Where a draw is audited to its end, the same order is taken further.
+
+    Whatever lies further on and was looked at meanwhile counts as audited: what is found on a card
+    of its own does not depend on why it was asked, and the order never did.
+    """
+    out, events = [], list(events)
+    for draw in board.draws:
+        while True:
+            if draw.design == "tracks":
+                events = _looked_at(draw, board.units, events)
+                audited = len(outcomes.of_tracks(draw, events, board.units))
+            else:
+                audited = len(outcomes.of_frames(draw, events, board.frames))
+            if not draw.size <= audited < len(draw):
+                break
+            draw = draw.to(2 * draw.size)
+            draws.keep(board.dataset.path, draw)
+        out.append(draw)
+    return replace(board, draws=tuple(out)), events
+
+
+def _looked_at(draw: sampling.Draw, units: Units, events: Sequence[Event]) -> list[Event]:
+    """Events in which answers to cards of a draw's tracks are audits, whatever they were."""
+    rank = {
+        Subject("track", units.session[row], int(units.track[row])): k
+        for k, row in enumerate(draw.index.tolist())
+    }
+    out = []
+    for event in events:
+        d = event.decision
+        own = d.sample.stream == "repair" and d.card.startswith("track-") and d.subject in rank
+        if own:
+            d = replace(d, sample=draw.sample(rank[d.subject]))
+        out.append(replace(event, decision=d) if own else event)
+    return out
+
+
+def with_proof(board: Board, epsilon: float = EPSILON, delta: float = DELTA) -> Board:
+    """The board with what its events prove.
+
+    Args:
+        board: after its events.
+        epsilon: share of the labels accepted unseen that may be wrong.
+        delta: probability that a certificate is wrong.
+
+    Raises:
+        ReviewError: ``epsilon`` or ``delta`` is no probability.
+    """
+    of_tracks, of_frames = board.of_tracks, board.drawn("frames")
     found = outcomes.of_tracks(of_tracks, board.events, board.units)
     missed = outcomes.of_frames(of_frames, board.events, board.frames)
     shares = {k: np.array([f.share([k]) for f in found]) for k in outcomes.KINDS}
@@ -183,36 +249,49 @@ def with_proof(board: Board) -> Board:
         board.units,
         of_tracks,
         wrong,
-        EPSILON,
-        DELTA,
-        gold=outcomes.of_gold(board.events),
-        decided=reviewed(board.units, board.events)[0],
+        epsilon,
+        delta,
+        gold=board.gold,
+        decided=settled(board.units, board.events),
     )
     return replace(board, quality=tuple(quality), certificate=certificate)
 
 
 def reviewed(units: Units, events: Sequence[Event]) -> tuple[Int, Float]:
-    """Rows ``int64 [R]`` of the tracks that people decided on, and which share of each is wrong.
+    """Rows ``int64 [R]`` of the tracks that people looked at, and which share of each is wrong."""
+    said = _said(units, events)
+    spans = zip(units.first.tolist(), units.last.tolist(), strict=True)
+    wrong = [
+        outcomes.finding(said[row], *span, units.phrase[row]).share()
+        for row, span in enumerate(spans)
+        if row in said
+    ]
+    return np.array(sorted(said), np.int64), np.array(wrong)
 
-    What was said of an object was said of each of its tracks.
-    """
+
+def settled(units: Units, events: Sequence[Event]) -> Int:
+    """Rows of the tracks about which somebody was sure."""
+    said = _said(units, events).items()
+    return np.array([row for row, told in said if any(d.op != "unsure" for d in told)], np.int64)
+
+
+def _said(units: Units, events: Sequence[Event]) -> dict[int, list[Decision]]:
+    """Per row, ascending, the decisions about the track; what was said of an object counts for all
+    of its tracks."""
     told: dict[Subject, list[Decision]] = {}
     for event in standing(events):
         d = event.decision
         if d.sample.stream != "gold" and d.subject.kind in ("track", "object"):
             told.setdefault(d.subject, []).append(d)
-    rows, wrong = [], []
-    for row, (session, track, thing) in enumerate(
-        zip(units.session, units.track.tolist(), units.object.tolist(), strict=True)
-    ):
+    out = {}
+    ids = zip(units.session, units.track.tolist(), units.object.tolist(), strict=True)
+    for row, (session, track, thing) in enumerate(ids):
         said = told.get(Subject("track", session, track), [])
         if thing >= 0:
             said = said + told.get(Subject("object", "", thing), [])
         if said:
-            span = int(units.first[row]), int(units.last[row])
-            rows.append(row)
-            wrong.append(outcomes.finding(said, *span, units.phrase[row]).share())
-    return np.array(rows, np.int64), np.array(wrong)
+            out[row] = said
+    return out
 
 
 def trust_table(board: Board) -> pa.Table:

@@ -183,7 +183,7 @@ def certify(
         inside = accepted[: len(wrong)]
         counts = draw.labels[: len(wrong)][inside], wrong[inside]
         total = int(draw.labels[accepted].sum())
-        if _passes(*counts, total, epsilon, gold, level):
+        if level > 0 and _passes(*counts, total, epsilon, gold, level):
             best = accepted, level, total, counts
         else:
             level = 0.0

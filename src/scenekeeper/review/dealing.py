@@ -22,7 +22,7 @@ from scenekeeper.review.reel import Reel
 CHOICES = 9
 """Other names on a card: one a digit key."""
 CROWDED = 12
-"""Views that an object's card shows of its tracks together."""
+"""Views that an object's card shows of its tracks together, or twice as many tracks."""
 TOGETHER = 4
 """Views of each side of a pair, and of a relation."""
 
@@ -33,6 +33,8 @@ def card(reel: Reel, entry: Entry) -> Card | None:
     Raises:
         DatasetError: the labels cannot be read.
     """
+    if not all(len(reel.cut(row)[0]) for row in entry.rows):
+        return None  # labelled anew meanwhile
     made = _MAKERS[entry.kind](reel, entry)
     if made is not None and entry.sample.stream == "gold":
         made = planted(reel, entry, made)
@@ -63,12 +65,13 @@ def _track(reel: Reel, entry: Entry) -> Card | None:
 
 
 def _object(reel: Reel, entry: Entry) -> Card | None:
-    """All tracks in one strip, a session after the other."""
+    """Its tracks in one strip, a session after the other; of very many, the longest."""
     units = reel.units
-    each = min(max(CROWDED // len(entry.rows), 1), TOGETHER)
+    shown = sorted(sorted(entry.rows, key=lambda row: -units.frames[row])[: 2 * CROWDED])
+    each = min(max(CROWDED // len(shown), 1), TOGETHER)
     views = tuple(
         view
-        for row in entry.rows
+        for row in shown
         for view in (reel.strip(row, each) if each > 1 else reel.views(row, [reel.best(row)]))
     )
     longest = max(entry.rows, key=lambda row: units.frames[row])
@@ -124,10 +127,7 @@ def _relation(reel: Reel, entry: Entry) -> Card | None:
     The window holds both. Where no frame does, each is shown where it is seen best.
     """
     a, b = entry.rows
-    film = reel.film
-    both, at_a, at_b = np.intersect1d(
-        film.frame_id[film.of(a)], film.frame_id[film.of(b)], return_indices=True
-    )
+    both, at_a, at_b = np.intersect1d(reel.cut(a)[0], reel.cut(b)[0], return_indices=True)
     other: tuple[View, ...] = ()
     if len(both):
         k = np.unique(np.linspace(0, len(both) - 1, TOGETHER).round().astype(int))

@@ -15,25 +15,25 @@ from typing import Any
 
 from scenekeeper.errors import ReviewError
 from scenekeeper.review import board as boards
-from scenekeeper.review import dealing
+from scenekeeper.review import dealing, draws
 from scenekeeper.review.access import Visitor
 from scenekeeper.review.apply import put_trust, refresh
-from scenekeeper.review.asked import AbsentError, UnavailableError
+from scenekeeper.review.asked import AbsentError
 from scenekeeper.review.board import Board
 from scenekeeper.review.cards import View
-from scenekeeper.review.certify import Certificate
 from scenekeeper.review.dealt import Dealt
 from scenekeeper.review.effort import budget_seconds
 from scenekeeper.review.entry import Entry
 from scenekeeper.review.events import Decision, Event
 from scenekeeper.review.log import Log, Receipt
 from scenekeeper.review.media import Media, views_of
-from scenekeeper.review.pages import card_page
+from scenekeeper.review.pages import card_page, certificate_page, quality_page
 from scenekeeper.review.queue import deal
 from scenekeeper.review.recent import Recent
 from scenekeeper.review.segmenter import Segmenter
 from scenekeeper.review.shown import Shown, answer, unasked
 from scenekeeper.review.signals import snapshot
+from scenekeeper.review.spread import Spreading
 from scenekeeper.review.upkeep import Upkeep
 from scenekeeper.store import Dataset
 
@@ -43,7 +43,7 @@ RENEW_SECONDS = 20.0
 LOOK_SECONDS = 2.0
 """Between looks at whether the labels were made anew."""
 DEAL_SECONDS = 0.25
-"""To make cards in; a page that got fewer than it wants asks again."""
+"""To make the first cards in; a page that got fewer than it wants asks again."""
 REFRESH_SECONDS = 15.0
 """Decisions of so long are folded into the labels together."""
 LONGEST_SECONDS = 120.0
@@ -51,6 +51,7 @@ LONGEST_SECONDS = 120.0
 REMEMBERED = 4000
 """Cards that are kept as they were shown; others are made anew when wanted."""
 
+GONE = "the labels that this card was about were made anew"
 ANEW = (
     "the labels were made anew while this card was open. Your answer is kept, and counts where the"
     " same thing is found again; the next cards show the new labels"
@@ -76,17 +77,17 @@ class Desk:
     ) -> None:
         self.media = Media(dataset)
         self.media.warm()
-        self._path, self._seed, self._segmenter = dataset.path, seed, segmenter
+        self._path, self._seed = dataset.path, seed
         self._log = Log.open(dataset.path)
         self._dealt = Dealt(dataset.path)
-        self._lock, self._segmenting = threading.RLock(), threading.Lock()
+        self._lock = threading.RLock()
         self._shown: Recent[str, Shown] = Recent(REMEMBERED)
         self._answered: dict[str, int] = {}  # card -> number of the event that answered it
         self._blank: set[str] = set()  # cards that have nothing to show
         self._holds: dict[str, dict[str, tuple[str, ...]]] = {}
         self._heard: dict[str, float] = {}
         self._spent = 0.0
-        self._former: Certificate | None = None
+        self._former = draws.kept_certificate(dataset.path)
         self._board = boards.opened(dataset, self._log.revision, seed)
         self._looked = time.monotonic()
         self._budget = (
@@ -97,10 +98,14 @@ class Desk:
         self._board = self._planned(self._board)
         self._thinking = Upkeep(self._think)
         self._folding = Upkeep(self._fold, REFRESH_SECONDS)
+        self._spreading = Spreading(
+            lambda: self._labels, self.media, segmenter, self._log, self._folding.ask
+        )
 
     def close(self) -> None:
         """Fold the last decisions into the labels, and close the log."""
         self._thinking.close()
+        self._spreading.upkeep.close()
         self._folding.ask()
         self._folding.close()
         self._dealt.close()
@@ -116,17 +121,15 @@ class Desk:
         left = len(self._open(board))
         others = {k for k, who in self._log.leases().items() if who != visitor.id}
         waiting = LEASE_SECONDS / 2 if others and not self._free(board, visitor, ()) else 0.0
-        problems = [u.problem for u in (self._thinking, self._folding)]
+        problems = [u.problem for u in (self._thinking, self._folding, self._spreading.upkeep)]
         return {
             "dataset": self._path.name,
             "decided": sum(e.decision.actor == visitor.name for e in self._events),
             "left": left,
             "waiting_seconds": waiting,
             "words": board.words,
-            "certificate": self._certificate(board),
-            "quality": [
-                {k: getattr(q, k) for k in ("kind", "share", "low", "high")} for q in board.quality
-            ],
+            "certificate": certificate_page(board.certificate or self._former, board.units),
+            "quality": quality_page(board.quality),
             "minutes": None if self._budget == float("inf") else self._budget / 60,
             "log": self._events[-1].seq if self._events else 0,
             "snapshot": board.snapshot,
@@ -163,12 +166,13 @@ class Desk:
         """A card that was dealt, as it stands now: what is undone is asked again."""
         with self._lock:
             shown = self._recalled(card)
+            made = None
             if shown.snapshot == self._board.snapshot:
                 made = dealing.card(self._board.reel, shown.entry)
-                if made is not None:
-                    shown = replace(shown, card=made)
-                    self._shown.put(card, shown)
-        return card_page(shown.card, self.media)
+            if made is None:
+                raise AbsentError(GONE, place="card", remedy="The next cards show the new labels.")
+            self._shown.put(card, replace(shown, card=made))
+        return card_page(made, self.media)
 
     def views(self, card: str) -> Sequence[View]:
         """The views of a card's strip."""
@@ -204,6 +208,7 @@ class Desk:
         with self._lock:
             for decision in good:
                 self._settle(visitor, decision, by_id[decision.id])
+        self._spreading.take(d for d in good if by_id[d.id].status == "saved")
         if good:
             self._thinking.ask()
             self._folding.ask()
@@ -236,15 +241,7 @@ class Desk:
         box_xyxy: tuple[float, ...] | None,
     ) -> Mapping[str, Any]:
         """A mask for clicks and a box."""
-        if self._segmenter is None:
-            raise UnavailableError(
-                "masks cannot be made of clicks here",
-                remedy="Start the review with a segmenter: --segmenter sam2:CHECKPOINT; or draw a"
-                " box instead.",
-            )
-        frame = self.media.seen(session, frame_id)
-        with self._segmenting:
-            found = self._segmenter.mask(frame, clicks, box_xyxy)
+        found = self._spreading.mask(self.media.seen(session, frame_id), clicks, box_xyxy)
         if found.counts is None:
             raise ReviewError("nothing is found there", remedy="Click again, or draw a box.")
         return {"counts": found.counts.decode(), "score": found.score}
@@ -289,11 +286,7 @@ class Desk:
         if entry.sample.snapshot == board.snapshot:
             made = dealing.card(board.reel, entry)
         if made is None:
-            raise AbsentError(
-                "the labels that this card was about were made anew",
-                place="card",
-                remedy="Load the page again; the next cards show the new labels.",
-            )
+            raise AbsentError(GONE, place="card", remedy="The next cards show the new labels.")
         shown = Shown(made, entry, board.snapshot, board.runs)
         self._shown.put(card, shown)
         return shown
@@ -311,7 +304,9 @@ class Desk:
         """Cards of those entries that a visitor gets; fewer, rather than that they wait long."""
         keys = [key for entry in entries for key in entry.keys]
         got = set(self._log.lease(keys, visitor.id, LEASE_SECONDS))
-        until, made = time.monotonic() + DEAL_SECONDS, 0
+        # Who holds other cards has something to do meanwhile.
+        wait = float("inf") if self._holds[visitor.id] else DEAL_SECONDS
+        until, made = time.monotonic() + wait, 0
         used: set[str] = set()
         for entry in entries:
             if made and time.monotonic() > until:
@@ -345,7 +340,6 @@ class Desk:
                 return
             dataset = Dataset.open(self._path)
             if snapshot(dataset) != self._board.snapshot:
-                self._former = self._board.certificate or self._former
                 fresh = boards.opened(dataset, self._log.revision, self._seed)
                 self._answered.clear()
                 self._board = self._planned(fresh)
@@ -368,6 +362,9 @@ class Desk:
         if board.more is None:
             board = boards.with_questions(board)
         board = boards.with_proof(self._planned(board))
+        if board.certificate is not None and board.certificate != self._former:
+            draws.keep_certificate(self._path, board.certificate)
+            self._former = board.certificate
         with self._lock:
             if board.snapshot != self._board.snapshot:
                 return  # labels were made anew meanwhile
@@ -383,21 +380,6 @@ class Desk:
         if board.trust.reviewed and board.snapshot == snapshot(dataset):
             put_trust(dataset, boards.trust_table(board))
         self._labels = Dataset.open(self._path)
-
-    def _certificate(self, board: Board) -> Mapping[str, Any] | None:
-        """What is certified, or was of the labels before these: then it is void."""
-        made = board.certificate or self._former
-        if made is None:
-            return None
-        return {
-            "statement": made.statement,
-            "epsilon": made.epsilon,
-            "delta": made.delta,
-            "accepted": made.accepted_labels,
-            "share": made.share,
-            "left": made.left_labels,
-            "void": not made.holds_for(board.units),
-        }
 
 
 def _anew(receipt: Receipt, stale: set[str]) -> Receipt:

@@ -2,7 +2,8 @@
 
 In: a draw. Out: ``review/draws/SNAPSHOT-DESIGN.json``, which :mod:`scenekeeper.review.certify` and
 the estimates need as much as the events do. The machine's doubt is kept in it as it was, for a
-score that has seen the audits cannot be judged by them.
+score that has seen the audits cannot be judged by them. What they prove is kept beside them, in
+``review/certificate.json``.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from scenekeeper.errors import DatasetError
+from scenekeeper.review.certify import Certificate
 from scenekeeper.review.sampling import Draw
 from scenekeeper.store import atomic
+
+CERTIFICATE = "review/certificate.json"
 
 
 def kept(dataset: Path, snapshot: str, design: str) -> Draw | None:
@@ -48,9 +52,33 @@ def keep(dataset: Path, draw: Draw) -> None:
     Raises:
         DatasetError: it cannot be written.
     """
-    file = _file(dataset, draw.snapshot, draw.design)
+    _write(_file(dataset, draw.snapshot, draw.design), draw.to_json())
+
+
+def kept_certificate(dataset: Path) -> Certificate | None:
+    """The last certificate, of whatever labels; ``None`` where there never was one.
+
+    Raises:
+        ReviewError: its file is damaged.
+    """
     try:
-        atomic.write_text(file, draw.to_json())
+        return Certificate.from_json((dataset / CERTIFICATE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+
+
+def keep_certificate(dataset: Path, certificate: Certificate) -> None:
+    """Write a certificate in the place of the last.
+
+    Raises:
+        DatasetError: it cannot be written.
+    """
+    _write(dataset / CERTIFICATE, certificate.to_json())
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        atomic.write_text(file, text)
     except OSError as error:
         raise DatasetError(
             f"cannot be written: {error}", path=file, remedy="Free some space."

@@ -25,6 +25,7 @@ class Entry:
         cluster: what makes entries alike; two alike do not follow each other.
         not_for: who must not be asked.
         statement: sentence that a relation or caption card asks about.
+        repeated: whether it was asked before and has to be asked again, as another card.
     """
 
     kind: CardKind
@@ -37,6 +38,7 @@ class Entry:
     cluster: str = ""
     not_for: frozenset[str] = frozenset()
     statement: str = ""
+    repeated: bool = False
 
     @property
     def id(self) -> str:
@@ -45,7 +47,8 @@ class Entry:
         It starts with the kind, which a person sees; why the card is shown does not show in it.
         """
         s = self.sample
-        why = (s.stream if s.stream in ("gold", "duplicate") else "", s.planted, s.snapshot)
+        apart = s.stream in ("gold", "duplicate") or self.repeated
+        why = (s.stream if apart else "", s.planted, s.snapshot)
         told = repr((self.kind, self.subject.key, self.rows, self.statement, why))
         return f"{self.kind}-{blake2b(told.encode(), digest_size=10).hexdigest()}"
 

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from scenekeeper.errors import ReviewError
@@ -77,10 +77,11 @@ class Subject:
 
     @property
     def key(self) -> str:
-        """The subject in one line, the same for the same subject."""
-        tail = "" if self.other == NO_ID else f"/{self.other}"
+        """The subject in one line, the same for the same subject, whichever of a pair is first."""
+        ends = [self.id] if self.other == NO_ID else [self.id, self.other]
+        named = "/".join(map(str, sorted(ends) if self.kind == "pair" else ends))
         said = f"/{self.predicate}" if self.predicate else ""
-        return f"{self.kind}/{self.session}/{self.id}{tail}{said}"
+        return f"{self.kind}/{self.session}/{named}{said}"
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Subject:
@@ -168,9 +169,9 @@ class Decision:
 
     def to_json(self) -> str:
         """One line of JSON, keys sorted: what is hashed and stored."""
-        data = asdict(self)
-        pi = self.sample.pi
-        data["sample"]["pi"] = None if math.isnan(pi) else pi
+        pi = None if math.isnan(self.sample.pi) else self.sample.pi
+        sample = {**vars(self.sample), "pi": pi}
+        data = {**vars(self), "subject": vars(self.subject), "sample": sample}
         return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod

@@ -1,6 +1,6 @@
 """Where every track is in every frame, and which of its frames a person should see.
 
-In: the labels of a dataset, read once without their masks. Out: per track its boxes over time, the
+In: the labels of a session, read once without their masks. Out: per track its boxes over time, the
 frames of a filmstrip, and windows to cut around boxes.
 """
 
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scenekeeper.review.units import Float, Int, Units
+from scenekeeper.review.units import Float, Int
+from scenekeeper.schema import INSTANCES
 from scenekeeper.store import Dataset
 
 Float32 = NDArray[np.float32]
@@ -28,60 +29,65 @@ SMALLEST = 48
 
 @dataclass(frozen=True, eq=False)
 class Film:
-    """M labels in the order of their N units, and of time.
+    """M labels of K tracks of one session, in the order of tracks and of time.
 
     Attributes:
-        start: ``int64 [N + 1]``; the labels of unit ``i`` are ``start[i]:start[i + 1]``.
+        track: ``int64 [K]``, ascending.
+        start: ``int64 [K + 1]``; the labels of track ``k`` are ``start[k]:start[k + 1]``.
         frame_id: ``int64 [M]``.
         box_xyxy: ``float32 [M, 4]`` pixels.
         belief: ``float32 [M]`` the machine's own in the label: calibrated where it is, else the
             score.
     """
 
+    track: Int
     start: Int
     frame_id: Int
     box_xyxy: Float32
     belief: Float32
 
-    def of(self, row: int) -> slice:
-        """Labels of one unit."""
-        return slice(int(self.start[row]), int(self.start[row + 1]))
+    def of(self, track: int) -> slice:
+        """Labels of one track; none where there is no such track."""
+        k = int(np.searchsorted(self.track, track))
+        if k == len(self.track) or self.track[k] != track:
+            return slice(0, 0)
+        return slice(int(self.start[k]), int(self.start[k + 1]))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes."""
+        return sum(a.nbytes for a in (self.frame_id, self.box_xyxy, self.belief))
 
 
-def film(dataset: Dataset, units: Units) -> Film:
-    """Read where every unit is. One pass over the labels, a second for a million of them."""
-    table = dataset.sql(
-        "SELECT session, track, frame_id, box_xyxy, coalesce(p, score) AS belief"
-        " FROM instances_auto WHERE track >= 0"
-    )
-    names = table["session"].combine_chunks().dictionary_encode()
-    place = {name: k for k, name in enumerate(dict.fromkeys(units.session))}
-    code = np.array([place.get(name, -1) for name in names.dictionary.to_pylist()], np.int64)
-    session = code[names.indices.to_numpy()] if len(names) else np.zeros(0, np.int64)
+_NOTHING = INSTANCES.empty_table().rename_columns(
+    ["belief" if name == "score" else name for name in INSTANCES.names]
+)
+
+
+def film(dataset: Dataset, session: str, run: str) -> Film:
+    """Read where every track of a session is, in a run of its labels; empty = there is none.
+
+    Raises:
+        DatasetError: the labels cannot be read.
+    """
+    table = _NOTHING
+    if run:
+        clips = f"labels/instances/{run}/{session}-[0-9][0-9][0-9][0-9][0-9].parquet"
+        table = dataset.sql(
+            "SELECT track, frame_id, box_xyxy, coalesce(p, score) AS belief"
+            f" FROM read_parquet('{clips}') WHERE track >= 0"
+        )
     track, frame = table["track"].to_numpy(), table["frame_id"].to_numpy()
-    unit = _rows(units, place, session, track)
-    order = np.lexsort((frame, unit))
-    order = order[np.searchsorted(unit[order], 0) :]  # tracks that are no unit come first
+    order = np.lexsort((frame, track))
+    known, start = np.unique(track[order], return_index=True)
     boxes = table["box_xyxy"].combine_chunks().flatten().to_numpy().reshape(-1, 4)
     return Film(
-        np.searchsorted(unit[order], np.arange(len(units) + 1)),
+        known,
+        np.append(start, len(order)),
         frame[order],
         boxes[order],
         table["belief"].to_numpy().astype(np.float32)[order],
     )
-
-
-def _rows(units: Units, place: dict[str, int], session: Int, track: Int) -> Int:
-    """Row of the unit of each label; -1 where there is none."""
-    if not len(units):
-        return np.full(len(track), -1)
-    own = np.array([place[name] for name in units.session], np.int64)
-    base = 1 + max(int(units.track.max()), int(track.max(initial=0)))
-    key = own * base + units.track
-    order = np.argsort(key)
-    wanted = session * base + track
-    found = np.minimum(np.searchsorted(key[order], wanted), len(key) - 1)
-    return np.where((key[order][found] == wanted) & (session >= 0), order[found], -1)
 
 
 def chosen(

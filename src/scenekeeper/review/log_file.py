@@ -48,6 +48,9 @@ def opened(file: Path) -> sqlite3.Connection:
         try:
             _set_up(db)
             _check_version(db, file)
+            db.execute(
+                "DELETE FROM lease WHERE expires < 0"
+            )  # else only writing tells that one may
             atomic.sync_folder(file.parent)
         except BaseException:
             db.close()
@@ -82,8 +85,6 @@ def _set_up(db: sqlite3.Connection) -> None:
         db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=FULL")  # what is acknowledged survives a power cut
     db.execute("PRAGMA secure_delete=ON")
-    if db.execute("PRAGMA user_version").fetchone()[0]:
-        return
     db.execute("BEGIN IMMEDIATE")  # several processes may come at once
     if db.execute("PRAGMA user_version").fetchone()[0] == 0:
         for statement in _statements(_SCHEMA):

@@ -1,12 +1,15 @@
-"""A card as the page gets it: what it asks, and how its strip of pictures is laid out."""
+"""What the page gets of cards and proof, as plain JSON values."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scenekeeper.review.cards import Card
+from scenekeeper.review.certify import Certificate
+from scenekeeper.review.estimate import Estimate
 from scenekeeper.review.media import Media, layout, views_of
+from scenekeeper.review.units import Units
 
 
 def card_page(card: Card, media: Media) -> Mapping[str, Any]:
@@ -26,3 +29,26 @@ def card_page(card: Card, media: Media) -> Mapping[str, Any]:
         "contents": {session: media.content(session) for session in sorted(sessions)},
         "strip": {"size": size, "tiles": tiles},
     }
+
+
+def certificate_page(made: Certificate | None, units: Units) -> Mapping[str, Any] | None:
+    """What is certified; ``void`` if it was of other labels than these."""
+    if made is None:
+        return None
+    return {
+        "statement": made.statement,
+        "epsilon": made.epsilon,
+        "delta": made.delta,
+        "accepted": made.accepted_labels,
+        "share": made.share,
+        "left": made.left_labels,
+        "void": not made.holds_for(units),
+    }
+
+
+def quality_page(estimates: Iterable[Estimate]) -> list[Mapping[str, Any]]:
+    """How many labels are wrong, by kind."""
+    return [
+        {"kind": e.kind, "share": float(e.share), "low": float(e.low), "high": float(e.high)}
+        for e in estimates
+    ]

@@ -82,11 +82,13 @@ def _followers(reel: Reel, rows: Int) -> tuple[Int, Int, Float]:
 
 def _continued(reel: Reel, a: Int, b: Int, gap: Float) -> Float:
     """Probability that the second goes on where the first broke off, for K pairs ``[K]``."""
-    units, film = reel.units, reel.film
+    units = reel.units
     if not len(a):
         return np.zeros(0)
-    end = film.box_xyxy[film.start[a + 1] - 1].astype(np.float64)
-    begin = film.box_xyxy[film.start[b]].astype(np.float64)
+    film = reel.film(units.session[int(a[0])])
+    one, other = (np.searchsorted(film.track, units.track[rows]) for rows in (a, b))
+    end = film.box_xyxy[film.start[one + 1] - 1].astype(np.float64)
+    begin = film.box_xyxy[film.start[other]].astype(np.float64)
     side = _side(end)
     apart = ((end[:, :2] + end[:, 2:]) - (begin[:, :2] + begin[:, 2:])) / 2
     sigma = side * (0.3 + DRIFT * gap)

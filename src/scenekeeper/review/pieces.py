@@ -48,7 +48,7 @@ def untouched(node: int) -> Pieces:
 
 def at(pieces: Pieces, frame_id: int) -> State:
     """The state in a frame."""
-    return pieces[bisect_right(pieces, frame_id, key=lambda piece: piece[0]) - 1][1]
+    return pieces[bisect_right(pieces, frame_id, key=_start) - 1][1]
 
 
 def changed(pieces: Pieces, span: Range, change: Callable[[State], State]) -> Pieces:
@@ -56,16 +56,25 @@ def changed(pieces: Pieces, span: Range, change: Callable[[State], State]) -> Pi
     first, last = span
     if first > last:
         return pieces
-    out: list[tuple[int, State]] = []
-    for start, stop, state in spans(pieces, EVER):
-        for begin, end, new in (
-            (start, min(stop, first - 1), state),
-            (max(start, first), min(stop, last), change(state)),
-            (max(start, last + 1), stop, state),
-        ):
-            if begin <= end and (not out or out[-1][1] != new):
-                out.append((begin, new))
-    return tuple(out)
+    low = bisect_right(pieces, first, key=_start) - 1
+    high = bisect_right(pieces, last, key=_start)
+    out = list(pieces[: low + (pieces[low][0] < first)])
+    for start, state in pieces[low:high]:
+        _put(out, max(start, first), change(state))
+    if last < EVER[1] and (high == len(pieces) or pieces[high][0] > last + 1):
+        _put(out, last + 1, pieces[high - 1][1])
+    for start, state in pieces[high : high + 1]:
+        _put(out, start, state)
+    return (*out, *pieces[high + 1 :])
+
+
+def _put(out: list[tuple[int, State]], start: int, state: State) -> None:
+    if not out or out[-1][1] != state:
+        out.append((start, state))
+
+
+def _start(piece: tuple[int, State]) -> int:
+    return piece[0]
 
 
 def spans(pieces: Pieces, within: Range) -> Iterator[tuple[int, int, State]]:

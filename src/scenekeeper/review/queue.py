@@ -25,6 +25,9 @@ from scenekeeper.schema import UNNAMED
 MIX: Mapping[str, int] = {"repair": 12, "audit": 6, "gold": 1, "duplicate": 1}
 """Cards of each stream in every twenty, in an order nobody can foresee."""
 
+KEPT = 1 / 3
+"""At most this share of all tracks is kept for audits; of a small dataset all may be drawn."""
+
 
 class Draw(Protocol):
     """A seeded draw of things to audit; :mod:`scenekeeper.review.sampling` makes them."""
@@ -94,9 +97,10 @@ def plan(
     drawn = list(draws)
     book = Book(units, 1 - np.asarray(p, np.float64), so_far, effort)
     audits = list(_audits(book, drawn, frames, asked or {}))
-    # What is audited is asked in its turn only. Were the doubtful asked earlier, those answered so
-    # far would be no random sample.
-    kept = {entry.rows[0] for entry in audits if entry.kind == "track"}
+    # What is audited next is asked in its turn only. Were the doubtful asked earlier, those
+    # answered so far would be no random sample.
+    of_tracks = [entry.rows[0] for entry in audits if entry.kind == "track"]
+    kept = set(of_tracks[: int(KEPT * len(units))])
     kept_too = {entry.subject.key for entry in audits}
     others = [entry for entry in more if entry.subject.key not in kept_too]
     streams = {
@@ -106,7 +110,7 @@ def plan(
         "duplicate": _duplicates(book, seed),
     }
     rng = np.random.default_rng([seed, so_far.count])
-    return list(islice(_until(_mixed(streams, mix, rng), seconds), limit))
+    return list(islice(_until(_once(_mixed(streams, mix, rng)), seconds), limit))
 
 
 def deal(
@@ -161,8 +165,9 @@ def _audits(
             entry = replace(asked[draw.design][index], sample=sample)
         else:
             entry = book.entry(index, sample, float(book.doubt[index]), not_for=frozenset())
-        if (draw.design, key_of(entry.subject)) not in book.answers.audited:
-            yield entry
+        key = key_of(entry.subject)
+        if (draw.design, key) not in book.answers.audited:
+            yield replace(entry, repeated=key in book.answers.settled)
 
 
 def _frame(frame: tuple[str, int], sample: Sample, effort: Effort) -> Entry:
@@ -216,6 +221,15 @@ def _mixed(
             if (entry := next(streams[block[k]], None)) is not None:
                 asks = asks or block[k] in ("repair", "audit")
                 yield entry
+
+
+def _once(entries: Iterator[Entry]) -> Iterator[Entry]:
+    """No card twice: what is repaired before its audit comes is audited when it was answered."""
+    known: set[str] = set()
+    for entry in entries:
+        if (name := entry.id) not in known:
+            known.add(name)
+            yield entry
 
 
 def _until(entries: Iterator[Entry], seconds: float) -> Iterator[Entry]:

@@ -17,10 +17,12 @@ from scenekeeper.errors import DatasetError
 from scenekeeper.review.cards import View
 from scenekeeper.review.film import Film, Float32, chosen, film, window
 from scenekeeper.review.other_names import Names, names
+from scenekeeper.review.recent import Recent
 from scenekeeper.review.units import Int, Units
 from scenekeeper.schema import INSTANCES
 from scenekeeper.store import Dataset
 
+FILM_BYTES = 256 << 20
 SERIES = 200
 """Most points of a sparkline."""
 
@@ -69,11 +71,9 @@ class Reel:
     units: Units
     revision: Callable[[str], int] = lambda _: 0
     _times: dict[str, Times] = field(default_factory=dict)
-
-    @cached_property
-    def film(self) -> Film:
-        """Where every unit is in every frame."""
-        return film(self.dataset, self.units)
+    _films: Recent[str, Film] = field(
+        default_factory=lambda: Recent(FILM_BYTES, lambda film: film.nbytes)
+    )
 
     @cached_property
     def names(self) -> Names:
@@ -94,6 +94,17 @@ class Reel:
                 out[thing] = (*out.get(thing, ()), row)
         return out
 
+    def film(self, session: str) -> Film:
+        """Where every track of a session is in every frame; those last used are kept."""
+        run = self.times(session).run
+        return self._films.made(session, lambda: film(self.dataset, session, run))
+
+    def cut(self, row: int) -> tuple[Int, Float32, Float32]:
+        """One unit over time: ``int64 [n]`` frames, ``float32 [n, 4]`` boxes, ``[n]`` belief."""
+        whole = self.film(self.units.session[row])
+        part = whole.of(int(self.units.track[row]))
+        return whole.frame_id[part], whole.box_xyxy[part], whole.belief[part]
+
     def times(self, session: str) -> Times:
         """The frames of a session."""
         if session not in self._times:
@@ -109,18 +120,15 @@ class Reel:
 
     def strip(self, row: int, even: int, risky: int = 0, masked: bool = True) -> tuple[View, ...]:
         """The frames of one unit that a person should see."""
-        part = self.film.of(row)
-        cut = (self.film.frame_id[part], self.film.box_xyxy[part], self.film.belief[part])
-        return self.views(row, chosen(*cut, even, risky), masked)
+        return self.views(row, chosen(*self.cut(row), even, risky), masked)
 
     def views(
         self, row: int, picks: Iterable[tuple[int, bool]], masked: bool = True
     ) -> tuple[View, ...]:
         """Some labels of a unit, by their place in it, and whether for their risk."""
-        places, risks = zip(*picks, strict=True)
-        part, session = self.film.of(row), self.units.session[row]
-        frames = self.film.frame_id[part][list(places)].tolist()
-        boxes = self.film.box_xyxy[part][list(places)]
+        places, risks = ([*column] for column in zip(*picks, strict=True))
+        session, (frame_id, box_xyxy, _) = self.units.session[row], self.cut(row)
+        frames, boxes = frame_id[places].tolist(), box_xyxy[places]
         counts = self.masks(session, int(self.units.track[row]), frames) if masked else {}
         return tuple(
             self.view(session, frame, box, counts.get(frame), risk)
@@ -129,10 +137,9 @@ class Reel:
 
     def best(self, row: int) -> tuple[int, bool]:
         """The label that shows a unit best: large and believed."""
-        part = self.film.of(row)
-        box = self.film.box_xyxy[part].astype(np.float64)
+        _, box, belief = self.cut(row)
         area = np.prod(np.maximum(box[:, 2:] - box[:, :2], 0), axis=1)
-        return int((area * np.nan_to_num(self.film.belief[part], nan=0.5)).argmax()), False
+        return int((area * np.nan_to_num(belief, nan=0.5)).argmax()), False
 
     def view(
         self,
@@ -164,8 +171,8 @@ class Reel:
 
     def series(self, row: int) -> tuple[tuple[int, float], ...]:
         """Belief in a unit over time; of frames that share a point, the most doubtful."""
-        part = self.film.of(row)
-        frame, belief = self.film.frame_id[part], np.nan_to_num(self.film.belief[part], nan=0.5)
+        frame, _, belief = self.cut(row)
+        belief = np.nan_to_num(belief, nan=0.5)
         starts = np.unique(np.linspace(0, len(frame), SERIES + 1).astype(np.int64)[:-1])
         ends = np.append(starts[1:], len(frame))
         lowest = [int(a + belief[a:b].argmin()) for a, b in zip(starts, ends, strict=True)]

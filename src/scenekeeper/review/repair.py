@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scenekeeper.review.answers import Answers, Seen, key_of
 from scenekeeper.review.effort import Effort
@@ -66,64 +67,118 @@ class Book:
 
 
 def repairs(book: Book, kept: Collection[int], more: list[Entry], seed: int) -> Iterator[Entry]:
-    """Best first: expected labels put right per second, of what earlier entries leave."""
-    units, effort, once = book.units, book.effort, book.effort.seen_at_once
-    left = book.answers.left.copy()
-    left[list(kept)] = 0
-    doubt = np.clip(book.doubt, 0, 1)
-    sample = Sample("repair", seed=seed, snapshot=units.snapshot)
-    more = [e for e in more if key_of(e.subject) not in book.answers.settled]
-    things, galleries = _things(units), _galleries(units, doubt * left)
+    """Best first: expected labels put right per second, of what earlier entries leave.
+
+    Args:
+        book: units, doubts and answers.
+        kept: rows of the units that are not asked about one by one, as their audits come.
+        more: further questions.
+        seed: that samples tell.
+    """
+    sample = Sample("repair", seed=seed, snapshot=book.units.snapshot)
     yield from (_dispute(book, seen, sample) for seen in book.answers.disputed)
-
-    def worth(kind: str, k: int) -> tuple[float, float]:
-        """Gain and seconds as things stand."""
-        if kind == "more":
-            return more[k].gain, more[k].seconds
-        if kind == "track":
-            d = doubt[k] * left[k]
-            return float(d * units.frames[k]), float(effort.of_track(d))
-        rows = things[k] if kind == "object" else galleries[k]
-        rows = rows[left[rows] > 1 - once]
-        d = doubt[rows]
-        cost = effort.of_thing(d) if kind == "object" else effort.of_gallery(d)
-        return once * float((d * units.frames[rows]).sum()), cost
-
-    def rate(kind: str, k: int) -> float:
-        gain, cost = worth(kind, k)
-        return gain / cost
-
-    d = doubt * left
-    rates = d * units.frames / effort.of_track(d)
-    heap = [(-r, i, "track", i) for i, r in enumerate(rates.tolist()) if r > 0]
-    counts = {"object": len(things), "gallery": len(galleries), "more": len(more)}
-    for kind, count in counts.items():
-        heap += [(-rate(kind, k), k, kind, k) for k in range(count)]
+    asked = _Asked.of(book, kept, more)
+    heap = [(-rate, k, kind) for kind, rates in asked.rates().items() for k, rate in rates]
     heapq.heapify(heap)
     while heap:
-        promised, _, kind, k = heapq.heappop(heap)
-        now = rate(kind, k)
-        if now <= 0:
+        promised, k, kind = heapq.heappop(heap)
+        gain, seconds = asked.worth(kind, k)
+        if gain <= 0:
             continue
-        if now < -promised * (1 - 1e-9):
-            heapq.heappush(heap, (-now, k, kind, k))
+        if gain / seconds < -promised * (1 - 1e-9):  # entries before it took of its gain
+            heapq.heappush(heap, (-gain / seconds, k, kind))
         elif kind == "more":
-            yield more[k]
+            yield asked.more[k]
         elif kind == "track":
-            yield book.entry(k, sample, float(doubt[k] * left[k]))
-            left[k] = 0
+            yield book.entry(k, sample, asked.doubt_of(k))
+            asked.left[k] = 0
+            asked.alone.add(k)
         else:
-            rows = things[k] if kind == "object" else galleries[k]
-            rows = rows[left[rows] > 1 - once]
-            if len(rows) < (2 if kind == "object" else FEW_TILES):
-                continue
-            gain, cost = worth(kind, k)
-            yield _several(book, kind, rows, sample, gain, cost)
-            left[rows] *= 1 - once
-            for row in rows.tolist():  # what they leave in doubt may be worth a card of its own
-                d = doubt[row] * left[row]
-                again = float(d * units.frames[row] / effort.of_track(d))
-                heapq.heappush(heap, (-again, row, "track", row))
+            rows = asked.rows(kind, k)
+            yield _several(book, kind, rows, sample, gain, seconds)
+            asked.left[rows] *= 1 - book.effort.seen_at_once
+            for row in rows.tolist():  # what it leaves in doubt may be worth a card of its own
+                gain, seconds = asked.worth("track", row)
+                heapq.heappush(heap, (-gain / seconds, row, "track"))
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """What there is to ask and what of it is left.
+
+    Attributes:
+        book: units, doubts and answers.
+        doubt: ``float64 [N]`` of each unit at the start.
+        left: ``float64 [N]`` share of it that no entry and no answer has settled; changes.
+        free: ``bool [N]`` whether a unit may be asked about on its own.
+        alone: rows that have been, in this plan; changes.
+        things: rows of each object of several tracks.
+        galleries: rows of each gallery.
+        more: further questions.
+    """
+
+    book: Book
+    doubt: Float
+    left: Float
+    free: NDArray[np.bool_]
+    alone: set[int]
+    things: list[Int]
+    galleries: list[Int]
+    more: list[Entry]
+
+    @classmethod
+    def of(cls, book: Book, kept: Collection[int], more: list[Entry]) -> _Asked:
+        doubt, left = np.clip(book.doubt, 0, 1), book.answers.left.copy()
+        free = np.ones(len(left), np.bool_)
+        free[list(kept)] = False
+        things = [
+            rows
+            for rows in _things(book.units)
+            if book.answers.faulted.isdisjoint(rows.tolist())  # else its tracks differ
+        ]
+        more = [e for e in more if key_of(e.subject) not in book.answers.settled]
+        galleries = _galleries(book.units, doubt * left * free)
+        return cls(book, doubt, left, free, set(), things, galleries, more)
+
+    def rates(self) -> dict[str, list[tuple[int, float]]]:
+        """Labels put right per second by every question, by its kind."""
+        d = self.doubt * self.left * self.free
+        rates = d * self.book.units.frames / self.book.effort.of_track(d)
+        out = {"track": [(k, r) for k, r in enumerate(rates.tolist()) if r > 0]}
+        several = (("object", len(self.things)), ("gallery", len(self.galleries)))
+        for kind, count in (*several, ("more", len(self.more))):
+            worth = [self.worth(kind, k) for k in range(count)]
+            out[kind] = [(k, gain / seconds) for k, (gain, seconds) in enumerate(worth)]
+        return out
+
+    def worth(self, kind: str, k: int) -> tuple[float, float]:
+        """Labels that a question is expected to put right, and its seconds, as things stand."""
+        units, effort = self.book.units, self.book.effort
+        if kind == "more":
+            return self.more[k].gain, self.more[k].seconds
+        if kind == "track":
+            d = self.doubt_of(k) * self.free[k]
+            return float(d * units.frames[k]), float(effort.of_track(d))
+        rows = self.rows(kind, k)
+        new = rows[self.left[rows] > 1 - effort.seen_at_once]
+        if len(new) < (2 if kind == "object" else FEW_TILES):
+            return 0.0, 1.0
+        if kind == "object" and not self.alone.isdisjoint(rows.tolist()):
+            return 0.0, 1.0  # its track was asked about before: the two answers might differ
+        gain = effort.seen_at_once * float((self.doubt[new] * units.frames[new]).sum())
+        cost = effort.of_thing if kind == "object" else effort.of_gallery
+        return gain, cost(self.doubt[new])
+
+    def rows(self, kind: str, k: int) -> Int:
+        """Of an object all tracks, as its name is that of all; of a gallery what is left."""
+        if kind == "object":
+            return self.things[k]
+        rows = self.galleries[k]
+        return rows[self.left[rows] > 1 - self.book.effort.seen_at_once]
+
+    def doubt_of(self, row: int) -> float:
+        """What is left in doubt of a unit."""
+        return float(self.doubt[row] * self.left[row])
 
 
 def _several(book: Book, kind: str, rows: Int, sample: Sample, gain: float, cost: float) -> Entry:
@@ -149,7 +204,8 @@ def _several(book: Book, kind: str, rows: Int, sample: Sample, gain: float, cost
 def _dispute(book: Book, seen: Seen, sample: Sample) -> Entry:
     """Two answers differ: somebody third decides where there is somebody third."""
     others = book.answers.actors - seen.actors
-    return book.entry(seen.row, sample, 0.5, not_for=seen.actors if others else frozenset())
+    not_for = seen.actors if others else frozenset[str]()
+    return book.entry(seen.row, sample, 0.5, not_for=not_for, repeated=True)
 
 
 def spread(entries: Iterator[Entry]) -> Iterator[Entry]:

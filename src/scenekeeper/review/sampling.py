@@ -122,6 +122,11 @@ def tracks(
 ) -> Draw:
     """An order of tracks in proportion to their labels.
 
+    The better ``p`` tells right from wrong, and the nearer it is to how often, the more can be
+    certified. So draw for a certificate once some sixty tracks have taught it, and leave those out:
+    they may have been chosen in any way. Then keep the draw. Each has a delta of its own, and who
+    draws until one certifies has spent them all.
+
     Args:
         units: N tracks.
         p: ``float64 [N]`` probability that a label of the track is right.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from scenekeeper.schema import Frame
@@ -23,7 +23,7 @@ class Mask(Protocol):
 
 
 class Segmenter(Protocol):
-    """Makes masks of clicks, as :class:`scenekeeper.segment.retouch.Retouch` does."""
+    """Makes masks of clicks and follows them: :class:`scenekeeper.segment.retouch.Retouch`."""
 
     def mask(
         self,
@@ -32,4 +32,8 @@ class Segmenter(Protocol):
         box_xyxy: Sequence[float] | None = None,
     ) -> Mask:
         """A mask for clicks ``(x, y, inside)`` and a box, pixels of the frame."""
+        ...
+
+    def carry(self, frames: Iterable[Frame], counts: bytes) -> Iterator[Mask]:
+        """The mask of the first frame, and what becomes of it in the others, in their order."""
         ...

@@ -6,7 +6,9 @@ process or of a ``with`` block.
 
 from __future__ import annotations
 
+import contextlib
 import getpass
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -114,8 +116,15 @@ def link(host: str, port: int, token: str) -> str:
 
 
 def run_app(app: ASGIApp, sock: socket.socket) -> None:
-    """Serve until the process is told to stop (SIGINT or SIGTERM)."""
-    _server(app).run(sockets=[sock])
+    """Serve until the process is told to stop (SIGINT or SIGTERM); then return."""
+    # The server stops in good order and sends itself the signal again, which must not end us:
+    # the last decisions are still to be folded into the labels.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            _server(app).run(sockets=[sock])
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from scenekeeper.store import Dataset, atomic, fingerprint
 
 Float = NDArray[np.float64]
 
-VERSION = 1
+VERSION = 2
 """Of what is computed here; another one makes caches anew."""
 
 SURE = 0.995

@@ -2,6 +2,7 @@
 
 Every ``WITH`` below is one source of doubt, keyed by session and track. Values are as measured. An
 entry of a map is ``map_extract(...)[1]``: brackets alone give a list in older releases of DuckDB.
+``least`` and ``greatest`` pass over what is null.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ told AS (
   SELECT s.session, s.subject AS track,
          avg((NOT contains(lower(s.text), lower(list_last(string_split(n.phrase, ' ')))))::INT)
            AS otherwise,
-         avg(coalesce(s.text_entropy, -ln(greatest(s.text_p_min, 1e-3)))) AS unsure
+         avg(coalesce(s.text_entropy, -ln(s.text_p_min + 1e-3))) AS unsure
   FROM spoken s JOIN named n ON s.session = n.session AND s.subject = n.track
   WHERE s.kind = 'object' AND n.phrase <> '{UNNAMED}' GROUP BY ALL
 ),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from scenekeeper.review.events import Event, Subject
+from scenekeeper.review.events import Event
 
 _SILENT = ("unsure", "complete")
 """What changes no label."""
@@ -43,7 +43,7 @@ def standing(events: Iterable[Event]) -> tuple[list[Event], list[Remark]]:
         d = event.decision
         if d.sample.stream == "gold" or d.op in _SILENT:
             continue
-        key = subject_key(d.subject)
+        key = d.subject.key
         before = last.get(key)
         if d.sample.stream == "duplicate" and before is not None:
             if not _agree(before, event):
@@ -56,13 +56,6 @@ def standing(events: Iterable[Event]) -> tuple[list[Event], list[Remark]]:
     return kept, list(disputes.values())
 
 
-def subject_key(subject: Subject) -> str:
-    """Key of a subject, the same whichever of a pair is named first."""
-    if subject.kind == "pair" and subject.id > subject.other:
-        return Subject("pair", subject.session, subject.other, subject.id).key
-    return subject.key
-
-
 def _not_undone(events: Iterable[Event]) -> list[Event]:
     kept, undone = [], set[str]()
     for event in sorted(events, key=lambda e: -e.seq):
@@ -72,7 +65,8 @@ def _not_undone(events: Iterable[Event]) -> list[Event]:
             undone.add(event.decision.body["of"])
         else:
             kept.append(event)
-    return kept[::-1]
+    # What a segmenter made of a mask goes with that mask.
+    return [e for e in kept[::-1] if e.decision.body.get("of") not in undone]
 
 
 def _agree(a: Event, b: Event) -> bool:

@@ -59,7 +59,8 @@ def _relations(reel: Reel, effort: Effort) -> Iterator[Entry]:
         )
     }
     asked = reel.dataset.sql(
-        "SELECT session, subject, predicate, object, min(score) AS score FROM relations"
+        "SELECT session, subject, predicate, object, min(score) AS score"
+        f" FROM {_machine(reel, 'relations')}"
         " WHERE source NOT IN ('person', 'truth') GROUP BY ALL ORDER BY ALL"
     )
     for r in asked.to_pylist():
@@ -73,12 +74,14 @@ def _relations(reel: Reel, effort: Effort) -> Iterator[Entry]:
 
 
 def _of_frames(reel: Reel, effort: Effort) -> Iterator[Entry]:
-    """Frames in a row of which the same is said are asked about once."""
+    """Frames of a camera in a row of which the same is said are asked about once."""
     rows = reel.dataset.sql(
-        "SELECT session, frame_id, text FROM captions WHERE source <> 'template'"
-        " AND status = 'auto' ORDER BY session, frame_id"
+        f"SELECT session, camera, frame_id, text FROM {_machine(reel, 'captions')}"
+        " JOIN frames USING (session, frame_id) WHERE source <> 'template' AND status = 'auto'"
+        " ORDER BY session, camera, frame_id"
     ).to_pylist()
-    for (session, text), run in groupby(rows, key=lambda r: (r["session"], r["text"])):
+    alike = groupby(rows, key=lambda r: (r["session"], r["camera"], r["text"]))
+    for (session, _, text), run in alike:
         frames = [r["frame_id"] for r in run]
         subject = Subject("caption", session, frames[len(frames) // 2])
         gain = WORTH * UNTRUE * len(frames)
@@ -91,7 +94,8 @@ def _of_objects(reel: Reel, effort: Effort) -> Iterator[Entry]:
         key: row for row, key in enumerate(zip(units.session, units.track.tolist(), strict=True))
     }
     rows = reel.dataset.sql(
-        "SELECT session, object, track, text, score FROM object_captions"
+        "SELECT session, object, track, text, score"
+        f" FROM {_machine(reel, 'object_captions')}"
         " WHERE source <> 'template' AND status = 'auto' ORDER BY session, object"
     ).to_pylist()
     for r in rows:
@@ -100,6 +104,14 @@ def _of_objects(reel: Reel, effort: Effort) -> Iterator[Entry]:
             subject = Subject("caption", r["session"], r["object"], predicate=OF_OBJECT)
             gain = WORTH * (1 - _score(r["score"])) * float(units.frames[row])
             yield _entry(reel, "caption", subject, (row,), gain, effort, r["text"])
+
+
+def _machine(reel: Reel, view: str) -> str:
+    """The view of what machines say: what was decided since must not change what is drawn from."""
+    found = reel.dataset.sql(
+        "SELECT view_name FROM duckdb_views() WHERE view_name = ?", [f"{view}_auto"]
+    )
+    return f"{view}_auto" if len(found) else view
 
 
 def _entry(

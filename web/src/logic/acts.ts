@@ -42,6 +42,7 @@ export function choose(review: Review, number: number): void {
 // --- moving ---------------------------------------------------------------------------------------
 
 export function count(card: Card): number {
+  if (card.kind === "pair") return Math.max(...card.parts.map((part) => part.views.length));
   return card.views.length || card.parts.length;
 }
 

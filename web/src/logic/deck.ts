@@ -42,6 +42,8 @@ export interface Deck {
   /** Puts a card in front. */
   back(ready: Ready): void;
   fill(): Promise<void>;
+  /** Gives up the cards that were not taken, and asks for others. */
+  renew(): void;
   /** Ids of the cards that were not taken. */
   rest(): string[];
 }
@@ -49,8 +51,8 @@ export interface Deck {
 export interface Table {
   /** A card is ready. */
   readonly arrived: () => void;
-  /** The card that was taken and not decided. */
-  readonly held: () => string | undefined;
+  /** Cards that were taken and whose decision has not arrived. */
+  readonly held: () => readonly string[];
 }
 
 export function makeDeck(api: Api, pictures: Pictures, { arrived, held }: Table): Deck {
@@ -68,22 +70,20 @@ export function makeDeck(api: Api, pictures: Pictures, { arrived, held }: Table)
     empty,
     trouble,
     take() {
-      const next = ready.shift() ?? null;
-      void this.fill();
-      return next;
+      queueMicrotask(() => void this.fill()); // by then it is known who holds this one
+      return ready.shift() ?? null;
     },
     back: (card) => void ready.unshift(card),
     async fill() {
       if (filling || ready.length + coming.length >= AHEAD) return;
       filling = true;
       try {
-        const mine = held();
-        const known = new Set([...this.rest(), ...(mine === undefined ? [] : [mine])]);
+        const known = new Set([...this.rest(), ...held()]); // others count as lost, and come again
         const answer = await api.cards(LEASED, [...known]);
         left.value = answer.left;
         trouble.value = null;
         const fresh = answer.cards.filter((card) => !known.has(card.id));
-        empty.value = !fresh.length && !known.size;
+        empty.value = !fresh.length && !this.rest().length;
         coming.push(...fresh);
       } catch (error) {
         trouble.value = error instanceof Trouble ? error : new Trouble(0, String(error));
@@ -91,6 +91,11 @@ export function makeDeck(api: Api, pictures: Pictures, { arrived, held }: Table)
         filling = false;
       }
       await prepare();
+    },
+    renew() {
+      ready.length = 0;
+      coming.length = 0;
+      void this.fill();
     },
     rest: () => [...ready.map((r) => r.card.id), ...coming.map((c) => c.id)],
   };
@@ -100,12 +105,15 @@ export function makeDeck(api: Api, pictures: Pictures, { arrived, held }: Table)
     if (preparing) return;
     preparing = true;
     for (let first = coming[0]; first; first = coming[0]) {
-      for (const card of coming.slice(0, AT_ONCE)) {
+      const waited = !ready.length && !held().length; // somebody looks at an empty page
+      for (const card of coming.slice(0, waited ? 1 : AT_ONCE)) {
         if (!begun.has(card.id)) begun.set(card.id, prepared(card, api, pictures));
       }
-      ready.push(await begun.get(first.id)!);
+      const made = await begun.get(first.id)!;
       begun.delete(first.id);
+      if (coming[0] !== first) continue; // given up meanwhile
       coming.shift();
+      ready.push(made);
       arrived();
     }
     preparing = false;

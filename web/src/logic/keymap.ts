@@ -46,10 +46,8 @@ const steps: readonly Binding[] = [
   key(".", ".", "next frame", (r) => void acts.step(r, 1), false),
   key(",", ",", "frame before", (r) => void acts.step(r, -1), false),
 ];
-const looks: readonly Binding[] = [
-  key("f", "F", "large picture", (r) => void (r.large.value = !r.large.peek()), false),
-  key("o", "O", "outlines on or off", (r) => void (r.outlines.value = !r.outlines.peek()), false),
-];
+const large = key("f", "F", "large picture", (r) => void (r.large.value = !r.large.peek()), false);
+const outlines = key("o", "O", "outlines on or off", (r) => void (r.outlines.value = !r.outlines.peek()), false);
 const zooms: readonly Binding[] = [
   key("+ =", "+", "zoom in", (r) => acts.zoomBy(r, 1.5), false),
   key("-", "-", "zoom out", (r) => acts.zoomBy(r, 1 / 1.5), false),
@@ -58,15 +56,21 @@ const zooms: readonly Binding[] = [
 const anywhere: readonly Binding[] = [
   key("z", "Z", "undo", (r) => r.undo(lastDone(r))),
   key("h", "H", "what you decided", (r) => void (r.dialog.value = "history"), false),
+  key("q", "Q", "what the labels are worth", (r) => void (r.dialog.value = "quality"), false),
   key("?", "?", "all keys", (r) => void (r.dialog.value = "help")),
 ];
+
+function looks(kind: string): readonly Binding[] {
+  if (kind === "gallery" || kind === "pair") return [outlines];
+  return kind === "track" || kind === "object" ? [large, outlines, ...zooms] : [outlines, ...zooms];
+}
 
 /** The groups of keys that mean something now. */
 export function keymap(review: Review): Group[] {
   const card = review.shown.value?.card;
   const rest = { title: "Anywhere", bindings: anywhere };
   if (!card) return [rest];
-  const looking = card.kind === "pair" || card.kind === "gallery" ? [] : [...steps, ...looks, ...zooms];
+  const looking = [...(card.kind === "track" ? steps : []), ...looks(card.kind)];
   return [
     { title: "Decide", bindings: deciding(review, card.kind) },
     { title: "Look", bindings: [...(card.kind === "gallery" ? grid(review) : moves), ...looking] },

@@ -17,6 +17,8 @@ export interface Outbox {
   flush(): Promise<void>;
   /** Whether something about this subject is still on its way. */
   holds(matches: (decision: Decision) => boolean): boolean;
+  /** Cards whose answers are still on their way. */
+  cards(): string[];
   /** No more is sent until the page is loaded anew. */
   hold(): void;
 }
@@ -48,6 +50,7 @@ export function makeOutbox(post: Post): Outbox {
     },
     flush,
     holds: (matches) => pending.some(matches),
+    cards: () => [...new Set(pending.map((d) => d.card))],
     hold() {
       held = true;
     },

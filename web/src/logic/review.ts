@@ -57,7 +57,7 @@ export interface Done {
   readonly status: Signal<"waiting" | "saved" | "conflict" | "refused" | "undone">;
 }
 
-export type Dialog = "help" | "history" | "name" | "search" | null;
+export type Dialog = "help" | "quality" | "history" | "name" | "search" | null;
 
 export interface Review {
   readonly api: Api;
@@ -121,6 +121,7 @@ export function makeReview({ api, pictures, version, state, store, now }: Settin
   let since = 0;
   let pressed: number | null = null;
   let notices = 0;
+  let { snapshot } = state;
   let refreshing = false;
 
   const shown = signal<Ready | null>(null);
@@ -129,7 +130,7 @@ export function makeReview({ api, pictures, version, state, store, now }: Settin
   const shot = computed(() => stepped.value ?? shotOf(shown.value, at.value));
   const deck = makeDeck(api, pictures, {
     arrived: () => shown.peek() ?? advance(),
-    held: () => shown.peek()?.card.id,
+    held: () => [...outbox.cards(), ...(shown.peek() ? [shown.peek()!.card.id] : [])],
   });
   const outbox = makeOutbox({
     store,
@@ -206,8 +207,8 @@ export function makeReview({ api, pictures, version, state, store, now }: Settin
     const text = told(ready.card, sayings);
     const status = signal<"waiting">("waiting");
     remember({ card: ready.card.id, text, decisions: made, ready, status });
+    outbox.push(made); // first, so that the card counts as answered when more are asked for
     advance();
-    outbox.push(made);
   }
 
   /** The revision that was seen; ours since then is no conflict, and what is on its way neither. */
@@ -247,10 +248,10 @@ export function makeReview({ api, pictures, version, state, store, now }: Settin
     review.notice({
       bad: true,
       text: status === "conflict"
-        ? `${what} met another decision on the same thing. ${reason}`
+        ? `${what} needs another look: ${reason}`
         : `${what} was not taken. ${reason}`,
       remedy: status === "conflict"
-        ? "Both are kept; look again and decide with what is known now."
+        ? "Nothing is lost; decide with what is known now."
         : "Nothing else is affected; look again and decide anew.",
       action: { label: "Look again", run: () => void again(decision.card) },
     });
@@ -301,8 +302,10 @@ export function makeReview({ api, pictures, version, state, store, now }: Settin
     refreshing = false;
   }
 
-  /** Two versions of the page do not mix: what is not sent waits for the new one. */
+  /** Labels may be made anew under an open page; two versions of the page do not mix: what is not sent waits for the new one. */
   function check(state: State): void {
+    if (snapshot !== state.snapshot) deck.renew(); // its cards show labels that are no more
+    snapshot = state.snapshot;
     if (state.page && version && state.page !== version) {
       review.blocked.value = "reload";
       outbox.hold();

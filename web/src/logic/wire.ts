@@ -100,6 +100,8 @@ export interface State {
   readonly words: readonly string[];
   readonly certificate: Certificate | null;
   readonly quality: readonly Quality[];
+  /** Fingerprint of the labels. */
+  readonly snapshot?: string;
   readonly minutes: number | null;
   /** What else the reviewer should know, such as a recording that cannot be read. */
   readonly notes: readonly string[];

@@ -1,4 +1,5 @@
 // How numbers are said.
+import type { Quality } from "./wire";
 
 const COUNT = new Intl.NumberFormat("en");
 
@@ -29,6 +30,18 @@ export function duration(minutes: number): string {
 /** 0.9532 -> 95.3 % */
 export function percent(share: number, digits = share > 0.995 || share < 0.1 ? 1 : 0): string {
   return `${(share * 100).toFixed(digits)} %`;
+}
+
+/** 0.004, 0.12 -> 0–12 % */
+export function interval(low: number, high: number): string {
+  const digits = high < 0.095 ? 1 : 0;
+  return `${(low * 100).toFixed(digits)}–${(high * 100).toFixed(digits)} %`;
+}
+
+/** What is wrong in any way, then the kinds of errors, the most frequent first. */
+export function worst(quality: readonly Quality[]): Quality[] {
+  const rank = (q: Quality) => (q.kind === "any" ? 2 : q.high);
+  return [...quality].sort((a, b) => rank(b) - rank(a));
 }
 
 /** The tail of a session's name that tells it from the others. */

@@ -2,6 +2,7 @@
 import type { Signal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { keymap } from "../logic/keymap";
+import { interval, percent, worst } from "../logic/words";
 import { useReview } from "./context";
 import { Modal } from "./modal";
 import { Palette } from "./palette";
@@ -12,6 +13,7 @@ export function Dialogs({ shortcuts }: { shortcuts: Signal<boolean> }) {
   switch (review.dialog.value) {
     case "help": return <Help close={close} shortcuts={shortcuts} />;
     case "history": return <History close={close} />;
+    case "quality": return <Worth close={close} />;
     case "name": return <Name close={close} />;
     case "search": return <Palette />;
     default: return null;
@@ -42,6 +44,41 @@ function Help({ close, shortcuts }: { close: () => void; shortcuts: Signal<boole
           onChange={(e) => void (shortcuts.value = e.currentTarget.checked)} />
         Single keys decide (switch off where a program speaks or types for you)
       </label>
+    </Modal>
+  );
+}
+
+/** Shares of wrong labels with their intervals, and what is certified. */
+function Worth({ close }: { close: () => void }) {
+  const { certificate, quality } = useReview().state.value;
+  const most = Math.max(0.1, ...quality.map((q) => q.high));
+  const x = (share: number) => (share / most) * 200;
+  return (
+    <Modal title="What the labels are worth" close={close} class="worth">
+      <p class="statement">{certificate ? certificate.statement : "Nothing is certified yet."}</p>
+      {certificate?.void && <p>It is void: the labels have changed since.</p>}
+      {quality.length > 0 && (
+        <table>
+          <thead><tr><th scope="col">wrong</th><th scope="col">share</th><th scope="col" colSpan={2}>95 % interval</th></tr></thead>
+          <tbody>
+            {worst(quality).map(({ kind, share, low, high }) => (
+              <tr key={kind}>
+                <th scope="row">{kind === "any" ? "in any way" : kind}</th>
+                <td>{percent(share)}</td>
+                <td>{interval(low, high)}</td>
+                <td>
+                  <svg viewBox="-4 0 208 12" width="208" height="12" aria-hidden="true">
+                    <line class="base" x1="0" x2="200" y1="6" y2="6" />
+                    <line class="span" x1={x(low)} x2={Math.max(x(high), x(low) + 1)} y1="6" y2="6" />
+                    <circle cx={x(share)} cy="6" r="3.5" />
+                  </svg>
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      <p class="muted">Estimated from cards that were drawn at random; more decisions make the intervals narrower.</p>
     </Modal>
   );
 }

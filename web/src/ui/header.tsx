@@ -1,7 +1,7 @@
 // How far the review is and what it is worth, on every card.
 import type { Signal } from "@preact/signals";
-import type { Quality, State } from "../logic/wire";
-import { duration, number, percent } from "../logic/words";
+import type { State } from "../logic/wire";
+import { duration, interval, number, worst } from "../logic/words";
 import type { Theme } from "./theme";
 import { useReview } from "./context";
 
@@ -41,40 +41,26 @@ function Progress({ state: { decided, left, minutes } }: { state: State }) {
   );
 }
 
-/** The certificate, and how good each kind of label is. */
+/** The certificate, and how good each kind of label is; the worst first, should room be short. */
 function Worth({ state: { certificate, quality } }: { state: State }) {
+  const review = useReview();
   if (!certificate && !quality.length) return null;
   return (
     <div class="row worth">
-      {certificate && (
+      {certificate ? (
         <p class={certificate.void ? "certificate void" : "certificate"} title={certificate.statement}>
           {certificate.void && <b>void: the labels have changed. </b>}{certificate.statement}
         </p>
-      )}
+      ) : <p class="muted">Not certified yet.</p>}
       <span class="grow" />
-      {quality.length > 0 && (
-        <ul class="quality" aria-label="Share of labels that are wrong, with 95 % intervals">
-          <li>wrong</li>
-          {quality.map((q) => <Kind key={q.kind} quality={q} />)}
-        </ul>
-      )}
+      <ul class="quality" aria-label="Shares of labels that are wrong">
+        <li>wrong:</li>
+        {worst(quality).map(({ kind, low, high }) => (
+          <li key={kind}>{kind} <b>{interval(low, high)}</b></li>
+        ))}
+      </ul>
+      <button type="button" class="plain" onClick={() => (review.dialog.value = "quality")}><kbd>Q</kbd><span>quality</span></button>
     </div>
-  );
-}
-
-function Kind({ quality: { kind, share, low, high } }: { quality: Quality }) {
-  const most = 0.4; // of an error share that is drawn
-  const x = (v: number) => Math.min(v / most, 1) * 44;
-  return (
-    <li title={`${kind}: ${percent(share)} wrong, between ${percent(low)} and ${percent(high)}`}>
-      <span>{kind}</span>
-      <svg viewBox="0 0 44 10" width="44" height="10" aria-hidden="true">
-        <line class="base" x1="0" x2="44" y1="5" y2="5" />
-        <line class="span" x1={x(low)} x2={Math.max(x(high), x(low) + 1)} y1="5" y2="5" />
-        <circle cx={x(share)} cy="5" r="2.6" />
-      </svg>
-      <b>{percent(share)}</b>
-    </li>
   );
 }
 

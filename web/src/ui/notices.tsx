@@ -12,6 +12,9 @@ export function Notices() {
           <button type="button" class="small" onClick={() => void review.outbox.flush()}>try now</button>
         </div>
       )}
+      {review.state.value.notes.map((note) => (
+        <div key={note} class="notice bad"><p>{note}</p></div>
+      ))}
       {review.notices.value.map((n) => (
         <div key={n.id} class={n.bad ? "notice bad" : "notice"}>
           <p><strong>{n.text}</strong> {n.remedy}</p>

@@ -1,6 +1,5 @@
 // Two tracks or objects: are they one thing?
-import { signal, type Signal } from "@preact/signals";
-import { useMemo } from "preact/hooks";
+import { lookAt } from "../logic/acts";
 import type { Crop, Ready } from "../logic/deck";
 import { shotOfView } from "../logic/review";
 import { count, sessionTail } from "../logic/words";
@@ -37,8 +36,8 @@ function Side({ name, part, crops, strip, sessions }: {
   name: string; part: Part; crops: readonly Crop[]; strip: ImageBitmap | null; sessions: readonly string[];
 }) {
   const review = useReview();
-  const at: Signal<number> = useMemo(() => signal(Math.floor((crops.length - 1) / 2)), []);
-  const view = crops[at.value]?.view;
+  const at = Math.min(review.at.value, crops.length - 1); // both sides move together
+  const view = crops[at]?.view;
   return (
     <section class="side" aria-label={`${name}, ${part.phrase}`}>
       <h2>
@@ -48,8 +47,8 @@ function Side({ name, part, crops, strip, sessions }: {
           {count(part.frames, "label")}
         </span>
       </h2>
-      <Strip strip={strip} crops={crops} at={at.value} outlines={review.outlines.value}
-        label={`Pictures of ${name}`} choose={(k) => void (at.value = k)} />
+      <Strip strip={strip} crops={crops} at={at} outlines={review.outlines.value}
+        label={`Pictures of ${name}`} choose={(k) => lookAt(review, k)} />
       {view && <Stage shot={shotOfView(view)} label={`Whole frame around ${name}`} />}
     </section>
   );

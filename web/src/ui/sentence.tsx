@@ -36,12 +36,13 @@ export function SentenceCard({ ready }: { ready: Ready }) {
 }
 
 function Legend({ ready: { card } }: { ready: Ready }) {
+  const seen = card.views[useReview().at.value];
   return (
     <p class="legend">
       {card.parts.slice(0, 2).map((part, k) => (
         <span key={k} class={k ? "second" : "first"}>{part.phrase}</span>
       ))}
-      {card.views[0] && <span class="muted">{clock(card.views[0].seconds)}</span>}
+      {seen && <span class="muted">{clock(seen.seconds)}</span>}
     </p>
   );
 }

@@ -8,7 +8,7 @@ export function Spark({ card }: { card: Card }) {
   const { series } = card;
   if (series.length < 2) return null;
   const [from, to] = [series[0]![0], series.at(-1)![0]];
-  const x = (frame: number) => ((frame - from) / Math.max(1, to - from)) * 1000;
+  const x = (frame: number) => Math.min(Math.max((frame - from) / Math.max(1, to - from), 0), 1) * 1000;
   const y = heights(series.map(([, score]) => score));
   const line = series.map(([frame], k) => `${k ? "L" : "M"}${x(frame).toFixed(1)} ${y[k]!.toFixed(1)}`).join("");
   const now = review.shot.value?.frame_id;
@@ -27,8 +27,8 @@ export function Spark({ card }: { card: Card }) {
       {card.views.map((view) => (
         <line class="tick" key={view.frame_id} x1={x(view.frame_id)} x2={x(view.frame_id)} y1="34" y2="40" />
       ))}
-      {mode.is === "trim" && <rect class="cut" x="0" width={Math.max(0, x(mode.first))} height="40" />}
-      {mode.is === "trim" && <rect class="cut" x={x(mode.last)} width={Math.max(0, 1000 - x(mode.last))} height="40" />}
+      {mode.is === "trim" && <rect class="cut" x="0" width={x(mode.first)} height="40" />}
+      {mode.is === "trim" && <rect class="cut" x={x(mode.last)} width={1000 - x(mode.last)} height="40" />}
       {mode.is === "split" && now !== undefined && <rect class="later" x={x(now)} width={1000 - x(now)} height="40" />}
       {now !== undefined && now >= from && now <= to && <line class="now" x1={x(now)} x2={x(now)} y1="0" y2="40" />}
     </svg>
@@ -38,6 +38,7 @@ export function Spark({ card }: { card: Card }) {
 /** Between 3 and 32 of 40, stretched over what the scores span: its shape, not its height. */
 function heights(scores: readonly number[]): number[] {
   const low = Math.min(...scores);
-  const span = Math.max(Math.max(...scores) - low, 0.1);
-  return scores.map((s) => 32 - ((s - low) / span) * 29);
+  const span = Math.max(...scores) - low;
+  const shown = Math.max(span, 0.1); // a tremble is no dip
+  return scores.map((s) => 32 - ((s - low + (shown - span) / 2) / shown) * 29);
 }
