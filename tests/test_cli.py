@@ -179,6 +179,7 @@ def test_structure_is_left_out_on_request(run: Run, tmp_path: Path) -> None:
     assert len(things["images"]) == len(every["images"])
 
 
+@pytest.mark.slow
 def test_a_converted_recording_gives_the_same_labels(run: Run, tmp_path: Path) -> None:
     mcap, dataset = tmp_path / "room.mcap", tmp_path / "again.sk"
     assert parsed(run(f"convert room {mcap} --json"))["bytes"] == mcap.stat().st_size
@@ -227,6 +228,7 @@ def test_all_episodes_of_a_dataset_are_converted_together_or_one_by_one(
     assert parsed(run(f"convert {episodes}#b {tmp_path / 'one.mcap'} --json"))["frames"] == 8
 
 
+@pytest.mark.slow
 def test_demo_simulates_labels_and_scores_a_home(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("numba", reason="the renderer needs the extra 'simulate'")
     told = parsed(run(f"demo {tmp_path / 'demo'} --seconds 1 --json -q"))
@@ -251,6 +253,7 @@ def test_simulated_homes_are_labelled_and_judged(run: Run, tmp_path: Path) -> No
     assert any(d["name"] == "recall at IoU .5" and d["second"] == 1 for d in differences)
 
 
+@pytest.mark.slow
 def test_a_dataset_of_simulated_episodes_is_labelled_and_judged(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("numba", reason="the renderer needs the extra 'simulate'")
     out, found = tmp_path / "made", tmp_path / "found.sk"
@@ -326,6 +329,7 @@ def beginnings(dataset: Path, folder: Path, rows: int) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_real_robot_episodes_are_labelled_and_exported(
     run: Run, shared_data: Path, tmp_path: Path
 ) -> None:

@@ -221,8 +221,19 @@ def test_a_mask_is_corrected_on_the_track_of_its_key_or_else_of_its_place() -> N
 def test_a_mask_left_behind_does_not_keep_a_deleted_track_alive() -> None:
     q = queue(replace(strand(MUG, "mug", 10), masks={2: square(12, 30)}), strand(BOWL, "bowl", 120))
     box = np.array([[12.0, 30, 32, 50]])
-    left = Strand(MUG, "mug", np.array([2]), box, {2: square(12, 30)}, drawn=False)
-    assert said(decisions(q, [back(q.strands[BOWL], left)])) == [("reject", 3, {})]
+    for key in (MUG, ""):
+        left = Strand(key, "mug", np.array([2]), box, {2: square(12, 30)}, drawn=False)
+        assert said(decisions(q, [back(q.strands[BOWL], left)])) == [("reject", 3, {})]
+    touched = Strand(MUG, "mug", np.array([2]), box, {2: square(12, 30, 15)}, drawn=False)
+    assert said(decisions(q, [back(q.strands[BOWL], touched)])) == [("reject", 3, {})]
+
+
+def test_a_mask_with_a_key_finds_the_box_that_has_lost_it() -> None:
+    q = queue(replace(strand(MUG, "mug", 10), masks={2: square(12, 30)}))
+    box = np.array([[12.0, 30, 30, 48]])
+    drawn = Strand(MUG, "mug", np.array([2]), box, {2: square(12, 30, 18)}, drawn=False)
+    found = decisions(q, [back(strand("", "mug", 10), drawn)])
+    assert said(found) == [("mask", 3, {"frame": 104, "counts": square(12, 30, 18).decode()})]
 
 
 def test_a_mask_of_nothing_known_is_added_with_its_box() -> None:

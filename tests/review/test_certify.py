@@ -95,6 +95,7 @@ def violations(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("miss", [0.0, 0.05, 0.2])
+@pytest.mark.slow
 def test_a_certificate_is_hardly_ever_false_whenever_the_review_stops(miss: float) -> None:
     false, given = violations(0.15, miss, (60, 120, 180), useful=2.0)
     assert false <= 0.2 and given > 0.5
@@ -102,6 +103,7 @@ def test_a_certificate_is_hardly_ever_false_whenever_the_review_stops(miss: floa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("miss", [0.0, 0.2])
+@pytest.mark.slow
 def test_not_even_where_any_certificate_would_be_false(miss: float) -> None:
     """The score says nothing and a little more is wrong than is allowed."""
     false, _ = violations(None, miss, (40, 80, 160), useful=0.0)

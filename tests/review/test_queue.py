@@ -232,6 +232,16 @@ def test_frames_and_statements_are_audited_too_and_all_draws_end_together() -> N
     assert [e.kind for e in asked].count("relation") == 1
 
 
+def test_a_frame_is_audited_once_it_is_complete() -> None:
+    some, p = units(4), np.full(4, 0.5)
+    where: dict[str, Any] = {"frames": [("s", 7)], "mix": {"audit": 1}}
+    draws = [Drawn("frames", np.array([0]))]
+    (frame,) = plan(some, p, (), draws, **where)
+    added = answered([frame], "add")
+    assert plan(some, p, added, draws, **where) == [frame]
+    assert plan(some, p, added + answered([frame], "complete", start=2), draws, **where) == []
+
+
 def test_gold_cards_show_what_is_likely_right_and_each_once() -> None:
     some, p = units(200), np.linspace(0.0, 1.0, 200)
     golds = [e for e in plan(some, p, limit=200) if e.sample.stream == "gold"]

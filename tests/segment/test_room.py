@@ -16,6 +16,8 @@ from scenekeeper.labelers import MapLabeler
 from scenekeeper.simulate import write_tabletop
 from scenekeeper.store import Dataset
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 90
 UNDERFOOT = ("floor", "rug", "table")
 

@@ -38,7 +38,7 @@ def decisions(queue: Queue, returned: Sequence[Returned]) -> list[Decision]:
     sheets: list[tuple[Sheet, list[Part], list[Matched]]] = []
     for back in returned:
         sheet, written = queue.sheets[back.sheet], queue.on(queue.sheets[back.sheet])
-        matched = match(sheet, list(written.values()), back)
+        matched = match(list(written.values()), back)
         mine = [
             _part(key, n, strand, sheet, back, matched)
             for n, (key, strand) in enumerate(written.items())

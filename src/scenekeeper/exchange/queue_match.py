@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, optimize
 
 from scenekeeper import geometry, masks
-from scenekeeper.exchange.queue_sheets import Returned, Sheet, Strand
+from scenekeeper.exchange.queue_sheets import Returned, Strand
 
 NOBODY = -1
 SAME_THING = 0.5
@@ -36,19 +36,18 @@ class Matched:
     exact: NDArray[np.bool_]
 
 
-def match(sheet: Sheet, written: Sequence[Strand], back: Returned) -> list[Matched]:
+def match(written: Sequence[Strand], back: Returned) -> list[Matched]:
     """Find every box that came back among those that were written.
 
     Args:
-        sheet: whose pictures these are.
-        written: its strands.
+        written: the strands of a sheet.
         back: what came back of it.
 
     Returns:
         One for each strand that came back, masks without a box joined to the boxes that they are
         of. Masks of tracks that are gone are left out.
     """
-    strands = with_masks(sheet, back)
+    strands = with_masks(written, back)
     who = [np.full(len(s.at), NOBODY, np.int64) for s in strands]
     exact = [np.zeros(len(s.at), np.bool_) for s in strands]
     ours, theirs = _by_place(written), _by_place(strands)
@@ -81,25 +80,28 @@ def match(sheet: Sheet, written: Sequence[Strand], back: Returned) -> list[Match
     return [Matched(*parts) for parts in zip(strands, who, exact, strict=True)]
 
 
-def with_masks(sheet: Sheet, back: Returned) -> list[Strand]:
+def with_masks(written: Sequence[Strand], back: Returned) -> list[Strand]:
     """Strands of what came back, each mask with the box that it belongs to.
 
     A mask that came without a box goes to the box of its key at that place, else to the box there
-    that overlaps it most. If there is none it is a thing of its own, unless it has a key: then it
-    was left behind when its track was deleted.
+    that has lost its key and overlaps it most. If there is none it is a thing of its own, unless
+    it has a key: then it was left behind when its track was deleted. A mask that nobody touched
+    says nothing, so it goes nowhere.
     """
     boxed = [s for s in back.strands if s.drawn]
     taken: list[dict[int, bytes]] = [dict(s.masks) for s in boxed]
     alone: list[Strand] = []
     there = _by_place(boxed)
+    untouched = {(place, counts) for s in written for place, counts in s.masks.items()}
     for loose in (s for s in back.strands if not s.drawn):
         for k, place in enumerate(loose.at.tolist()):
             counts = loose.masks.get(place)
-            if counts is None:
+            if counts is None or (place, counts) in untouched:
                 continue
             near = there.get(place, [])
             found = [i for i, _ in near if loose.key and boxed[i].key == loose.key]
-            if not found and near and not loose.key:
+            near = [(i, n) for i, n in near if not loose.key or not boxed[i].key]
+            if not found and near:
                 overlap = geometry.box_iou(
                     loose.boxes[k : k + 1], np.array([boxed[i].boxes[n] for i, n in near])
                 )[0]

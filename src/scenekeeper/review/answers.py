@@ -109,7 +109,7 @@ def answers(
             planted.add(decision.card)
             continue
         if decision.op == "add":
-            continue  # its frame is answered once it is complete
+            continue  # a frame is answered once it is complete
         if sample.stream == "audit" and sample.snapshot == units.snapshot:
             audited.add((sample.design, key))
         if decision.op == "unsure":

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scenekeeper import geometry, masks
 from scenekeeper.schema import INSTANCES, RECONCILED, UNNAMED, Clip, Frame
 from scenekeeper.voxels import sampling
+from scenekeeper.world import outlines
 from scenekeeper.world.outlooks import (
     NOTHING,
     Looked,
@@ -262,10 +263,10 @@ class ReconcileJob:
         for other in kept:
             # Two tracks seen at once are not one thing, unless they lie on one another.
             apart = row["track"] >= 0 and row["track"] != other.get("before", -1)
-            apart = apart and _overlap(row, other) <= self.config.within
+            apart = apart and outlines.overlap(row, other) <= self.config.within
             if other["track"] == track and not apart:
                 return "another label of this frame is the same object"
-            if _overlap(row, other) > self.config.twice:
+            if outlines.overlap(row, other) > self.config.twice:
                 return "a label of a more certain object covers it"
         return None
 
@@ -297,11 +298,11 @@ class ReconcileJob:
         action, reason = "confirmed", f"the world says {thing['phrase']}"
         doubtful = self.config.astray <= fit < self.config.redraw
         if view is not None and doubtful and self._is_sure(thing):
-            new.update(_drawn(view, (row["height"], row["width"])))
+            new.update(outlines.drawn(view, (row["height"], row["width"])))
             new["flags"] = [*(row["flags"] or ()), "redrawn"]
             action, reason = "redrawn", f"its outline and the object's share {fit:.0%}"
         elif row["mask"] is not None:
-            new["box_xyxy"] = _box(row["mask"], (row["height"], row["width"]))
+            new["box_xyxy"] = outlines.box(row["mask"], (row["height"], row["width"]))
         if thing["phrase"] != row["phrase"] and thing["phrase"] != UNNAMED:
             action, reason = "renamed", f"the world says {thing['phrase']}"
             new["phrase"] = thing["phrase"]
@@ -322,7 +323,7 @@ class ReconcileJob:
         if not missing:
             return []
         T = self.world.pose[frame.frame_id]
-        covered = _covered(rows, (frame.camera.height, frame.camera.width))
+        covered = outlines.covered(rows, (frame.camera.height, frame.camera.width))
         out = []
         for track in missing:
             view = frame.views[track]
@@ -355,7 +356,7 @@ class ReconcileJob:
 
     def _added(self, frame: Looked, track: int, view: View, trust: float) -> Row:
         thing, size = self.world.objects[track], (frame.camera.height, frame.camera.width)
-        drawn = _drawn(view, size)
+        drawn = outlines.drawn(view, size)
         box, (height, width) = drawn["box_xyxy"], size
         cut = box[0] <= 1 or box[1] <= 1 or box[2] >= width - 1 or box[3] >= height - 1
         return {
@@ -376,16 +377,6 @@ class ReconcileJob:
         }
 
 
-def _drawn(view: View, size: tuple[int, int]) -> Row:
-    """An outline as the columns of an instance."""
-    counts = masks.encode_crop(view.mask, view.place[:2], size)
-    return {"mask": counts, "box_xyxy": _box(counts, size), "area": masks.area(counts)}
-
-
-def _box(counts: bytes, size: tuple[int, int]) -> list[float]:
-    return [float(v) for v in masks.box(counts, size)]
-
-
 def _signals(row: Row, thing: Row) -> list[tuple[str, float]]:
     before = [(k, v) for k, v in (row["signals"] or ()) if k != "existence"]
     return [*before, ("existence", float(thing["score"]))]
@@ -400,21 +391,3 @@ def _decision(row: Row, instance: int | None, action: str, reason: str) -> Row:
         "action": action,
         "reason": reason,
     }
-
-
-def _overlap(a: Row, b: Row) -> float:
-    """IoU of two instances' masks; of their boxes where one has no mask."""
-    x = geometry.box_iou(np.array([a["box_xyxy"]]), np.array([b["box_xyxy"]]))[0, 0]
-    if x < 0.3 or a["mask"] is None or b["mask"] is None:
-        return float(x)
-    return float(masks.iou([a["mask"]], [b["mask"]], (a["height"], a["width"]))[0, 0])
-
-
-def _covered(rows: Sequence[Row], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Pixels of things that are labelled already."""
-    out = np.zeros(size, np.bool_)
-    for row in rows:
-        if row["mask"] is not None:
-            x0, y0, x1, y1 = masks.box(row["mask"], size)
-            out[y0:y1, x0:x1] |= masks.decode(row["mask"], size)[y0:y1, x0:x1]
-    return out
