@@ -395,3 +395,9 @@ def test_what_was_acknowledged_before_a_kill_is_there(tmp_path: Path) -> None:
         log.verify()
         assert set(acknowledged) <= {e.decision.id for e in log.events()}
     assert len(acknowledged) >= 60
+
+
+def test_a_card_that_two_people_had_one_after_the_other_is_a_conflict(log: Log) -> None:
+    first = decided(1, card="c", base=0)
+    second = decided(2, card="c", base=0, actor="bob")
+    assert [r.status for r in log.append([first, second])] == ["saved", "conflict"]

@@ -22,7 +22,7 @@ from scenekeeper.review.answers import standing
 from scenekeeper.review.carried import carried
 from scenekeeper.review.certify import Certificate, certify
 from scenekeeper.review.effort import Effort
-from scenekeeper.review.entry import Entry
+from scenekeeper.review.entry import Entry, group_key
 from scenekeeper.review.events import Decision, Event, Subject
 from scenekeeper.review.pairs import pairs
 from scenekeeper.review.queue import plan
@@ -99,6 +99,23 @@ class Board:
     def gold(self) -> outcomes.Gold:
         """What became of the planted errors."""
         return outcomes.of_gold(self.events)
+
+    @cached_property
+    def owners(self) -> dict[str, str]:
+        """Who has decided about a thing last, by its key; empty while one person decides alone."""
+        said = [(e.decision.subject, e.decision.actor) for e in self.events]
+        if len({actor for _, actor in said}) < 2:
+            return {}
+        units = self.units
+        row_of = {
+            track: row
+            for row, track in enumerate(zip(units.session, units.track.tolist(), strict=True))
+        }
+        rows = [(row_of.get((s.session, s.id)), s, actor) for s, actor in said]
+        return {
+            s.key if s.kind != "track" or row is None else group_key(units, row): actor
+            for row, s, actor in rows
+        }
 
     @cached_property
     def words(self) -> tuple[str, ...]:

@@ -298,7 +298,7 @@ class Desk:
     ) -> list[Entry]:
         held = {key for key, who in self._log.leases().items() if who != visitor.id}
         entries = [e for e in self._open(board) if e.id not in but]
-        return deal(entries, len(entries), visitor.name, held)
+        return deal(entries, len(entries), visitor.name, held, board.owners)
 
     def _dealing(self, board: Board, visitor: Visitor, entries: Sequence[Entry]) -> Iterator[Shown]:
         """Cards of those entries that a visitor gets; fewer, rather than that they wait long."""

@@ -164,7 +164,8 @@ class Log:
         subject = self._subject(d)
         against = self._one(
             "SELECT max(seq) FROM event WHERE subject = ? AND seq > ?"
-            " AND NOT (actor <> '' AND actor = ?) AND NOT (card <> '' AND card = ?)",
+            # One card may have been two people's, one after the other.
+            " AND NOT (actor = ? AND (actor <> '' OR (card <> '' AND card = ?)))",
             *(subject, d.base, d.actor, d.card),
         )[0]
         if against is None:

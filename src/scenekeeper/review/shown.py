@@ -43,13 +43,13 @@ def answer(shown: Shown, sent: Decision, actor: str) -> Decision:
     # What the card knew of is known here; a client may have seen less, never more. An error that
     # was planted is nobody's: there is nothing to disagree about.
     base = min(sent.base, revision) if sent.base >= 0 else revision
-    base = -1 if shown.entry.sample.stream == "gold" else base
+    base = -1 if shown.card.sample.stream == "gold" else base
     sessions = {view.session for view in views} | {sent.subject.session} - {""}
     return replace(
         sent,
         actor=actor,
         base=base,
-        sample=shown.entry.sample,
+        sample=shown.card.sample,
         runs={s: shown.runs[s] for s in sorted(sessions) if s in shown.runs},
         anchor=tuple((v.session, v.frame_id, *v.box_xyxy) for v in views if v.box_xyxy is not None),
     )
