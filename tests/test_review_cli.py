@@ -26,7 +26,7 @@ from tests.review.test_desk import answers, decision
 
 Run = Callable[[str], tuple[int, str, str]]
 ANN = Visitor("browser", "ann")
-TRACKS = 150
+TRACKS = 360
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from scenekeeper.review.pairs import pairs
 from scenekeeper.review.queue import plan
 from scenekeeper.review.reel import Reel
 from scenekeeper.review.statements import relations
-from scenekeeper.schema import RELATIONS
+from scenekeeper.schema import OBJECTS, RELATIONS
 from scenekeeper.store import Dataset
 from tests.review.labelled import SIZE, STEP_NS, Thing, dataset, units
 
@@ -258,6 +258,19 @@ def test_two_objects_in_one_place_are_asked_about(tmp_path: Path) -> None:
         Subject("object", "", 3),
         Subject("object", "", 5),
     ]
+
+
+def test_objects_without_a_place_are_in_no_pair(tmp_path: Path) -> None:
+    one = Thing(1, "mug", tuple(range(40)), x=20, y=20, object=5)
+    twin = Thing(2, "mug", tuple(range(10, 50)), x=22, y=21, object=3)
+    made_of = {"only": (one, twin)}
+    placed = dataset(tmp_path / "d.sk", made_of)
+    run = placed.current("only")["objects"]
+    rows = placed.read_segment("objects", run, "only").to_pylist()
+    nowhere = [{**row, "center": None, "extent": None} for row in rows]
+    placed.write_segment(pa.Table.from_pylist(nowhere, OBJECTS), "objects", run, "only")
+    reel = Reel(placed, units(made_of))
+    assert [e for e in pairs(reel) if not e.subject.session] == []
 
 
 def test_a_lookalike_of_another_visit_may_have_been_moved(tmp_path: Path) -> None:

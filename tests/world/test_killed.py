@@ -94,6 +94,7 @@ def check(dataset: Path, before: list[Event], u: Undisturbed) -> list[Event]:
     return now
 
 
+@pytest.mark.slow
 def test_a_world_whose_building_was_killed_at_any_step_ends_the_same(
     undisturbed: Undisturbed, tmp_path: Path
 ) -> None:

@@ -188,7 +188,8 @@ def _known(reel: Reel) -> _Objects:
         "SELECT object, arg_max(phrase, frames) AS phrase, arg_max(center, frames) AS center,"
         " arg_max(extent, frames) AS extent, sum(frames) AS frames, list(session) AS sessions,"
         " arg_max(colors, frames) AS colors"
-        " FROM objects_auto WHERE kind <> 'wall' GROUP BY object ORDER BY object"
+        " FROM objects_auto WHERE kind <> 'wall' AND frames > 0 AND center IS NOT NULL"
+        " AND extent IS NOT NULL GROUP BY object ORDER BY object"
     ).to_pydict()
     return _Objects(
         np.array(rows["object"], np.int64),
