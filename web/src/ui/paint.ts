@@ -17,7 +17,6 @@ export function fresh(canvas: HTMLCanvasElement): [CanvasRenderingContext2D, num
   const pen = canvas.getContext("2d")!;
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   pen.clearRect(0, 0, width, height);
-  pen.imageSmoothingQuality = "medium";
   return [pen, width, height];
 }
 
