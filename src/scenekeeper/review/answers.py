@@ -12,6 +12,7 @@ from itertools import groupby
 import numpy as np
 
 from scenekeeper.review.events import Decision, Event, Subject
+from scenekeeper.review.standing import not_undone
 from scenekeeper.review.units import Float, Units
 
 DUPLICATE_AFTER = 20
@@ -65,21 +66,6 @@ class Answers:
     count: int
 
 
-def standing(events: Iterable[Event]) -> list[Event]:
-    """The events that nobody has undone, in order; undoing an undo brings an event back."""
-    kept: list[Event] = []
-    undone: set[str] = set()
-    for event in sorted(events, key=lambda e: e.seq, reverse=True):
-        decision = event.decision
-        if decision.id in undone:
-            continue
-        if decision.op == "undo":
-            undone.add(str(decision.body["of"]))
-        else:
-            kept.append(event)
-    return kept[::-1]
-
-
 def answers(
     units: Units,
     events: Iterable[Event],
@@ -94,7 +80,7 @@ def answers(
         seen_at_once: see :class:`~scenekeeper.review.effort.Effort`.
         late: decisions that conflict with an event; nobody has decided since.
     """
-    kept = [event.decision for event in standing(events)]
+    kept = [event.decision for event in not_undone(events)]
     rows_of = _rows(units)
     left = np.ones(len(units))
     settled: set[str] = set()

@@ -18,7 +18,6 @@ import pyarrow as pa
 
 from scenekeeper.errors import ReviewError
 from scenekeeper.review import draws, estimate, outcomes, sampling
-from scenekeeper.review.answers import standing
 from scenekeeper.review.carried import carried
 from scenekeeper.review.certify import Certificate, certify
 from scenekeeper.review.effort import Effort
@@ -28,6 +27,7 @@ from scenekeeper.review.pairs import pairs
 from scenekeeper.review.queue import plan
 from scenekeeper.review.reel import Reel
 from scenekeeper.review.signals import units as units_of
+from scenekeeper.review.standing import not_undone
 from scenekeeper.review.statements import statements
 from scenekeeper.review.trust import Trust, fit, prior_trust, stand_for_all
 from scenekeeper.review.units import Float, Int, Units
@@ -296,7 +296,7 @@ def _said(units: Units, events: Sequence[Event]) -> dict[int, list[Decision]]:
     """Per row, ascending, the decisions about the track; what was said of an object counts for all
     of its tracks."""
     told: dict[Subject, list[Decision]] = {}
-    for event in standing(events):
+    for event in not_undone(events):
         d = event.decision
         if d.sample.stream != "gold" and d.subject.kind in ("track", "object"):
             told.setdefault(d.subject, []).append(d)

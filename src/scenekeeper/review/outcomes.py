@@ -14,6 +14,7 @@ import numpy as np
 
 from scenekeeper.review.events import Decision, Event, Subject
 from scenekeeper.review.sampling import Draw
+from scenekeeper.review.standing import not_undone
 from scenekeeper.review.units import Float, Int, Units
 
 KINDS = ("class", "box", "mask", "identity", "hallucination", "unsure")
@@ -176,7 +177,7 @@ def of_statements(draw: Draw, events: Iterable[Event], subjects: Sequence[Subjec
 def _told(draw: Draw, events: Iterable[Event]) -> dict[Subject, list[Decision]]:
     """What people said of the labels that were drawn from, by subject."""
     out: dict[Subject, list[Decision]] = {}
-    for decision in standing(events):
+    for decision in (event.decision for event in not_undone(events)):
         sample = decision.sample
         if sample.stream != "gold" and sample.snapshot == draw.snapshot:
             out.setdefault(decision.subject, []).append(decision)
@@ -187,20 +188,6 @@ def _of(decision: Decision, draw: Draw) -> bool:
     """Whether it answers an audit card of the draw."""
     sample = decision.sample
     return (sample.stream, sample.design, sample.seed) == ("audit", draw.design, draw.seed)
-
-
-def standing(events: Iterable[Event]) -> list[Decision]:
-    """The decisions that nobody has undone, in order; undoing an undo brings one back."""
-    kept: list[Decision] = []
-    undone: set[str] = set()
-    for decision in [event.decision for event in events][::-1]:
-        if decision.id in undone:
-            continue
-        if decision.op == "undo":
-            undone.add(str(decision.body["of"]))
-        else:
-            kept.append(decision)
-    return kept[::-1]
 
 
 @dataclass(frozen=True)
@@ -219,7 +206,7 @@ class Gold:
 def of_gold(events: Iterable[Event]) -> Gold:
     """What became of the planted errors: who accepts one has missed it."""
     caught: dict[tuple[str, str], bool] = {}
-    for decision in standing(events):
+    for decision in (event.decision for event in not_undone(events)):
         if decision.sample.stream == "gold":
             card = (decision.card, decision.actor)
             caught[card] = caught.get(card, False) or decision.op != "accept"

@@ -39,7 +39,7 @@ def standing(events: Iterable[Event]) -> tuple[list[Event], list[Remark]]:
     kept = []
     last: dict[str, Event] = {}
     disputes: dict[str, Remark] = {}
-    for event in _not_undone(events):
+    for event in not_undone(events):
         d = event.decision
         if d.sample.stream == "gold" or d.op in _SILENT:
             continue
@@ -56,16 +56,19 @@ def standing(events: Iterable[Event]) -> tuple[list[Event], list[Remark]]:
     return kept, list(disputes.values())
 
 
-def _not_undone(events: Iterable[Event]) -> list[Event]:
+def not_undone(events: Iterable[Event]) -> list[Event]:
+    """The events that nobody has undone, in order; undoing an undo brings an event back.
+
+    What a segmenter made of a mask goes with that mask.
+    """
     kept, undone = [], set[str]()
-    for event in sorted(events, key=lambda e: -e.seq):
+    for event in reversed(sorted(events, key=lambda e: e.seq)):
         if event.decision.id in undone:
             continue
         if event.decision.op == "undo":
-            undone.add(event.decision.body["of"])
+            undone.add(str(event.decision.body["of"]))
         else:
             kept.append(event)
-    # What a segmenter made of a mask goes with that mask.
     return [e for e in kept[::-1] if e.decision.body.get("of") not in undone]
 
 
