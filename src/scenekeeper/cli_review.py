@@ -140,7 +140,11 @@ def _print_standing(found: Standing) -> None:
         print(found.plan.statement)
     else:
         print(f"{found.certificate.statement}.\n{found.certificate.grounds}")
-    print(f"\n{found.decided} tracks decided on; {found.labels:,} labels in all.")
+    missed, planted = found.reviewer
+    print(
+        f"\n{found.decided} tracks decided on; {found.labels:,} labels in all;"
+        f" {missed} of {planted} planted errors were missed."
+    )
     if found.quality:
         rows = [(q.kind, f"{q.share:.1%}", f"{q.low:.1%} to {q.high:.1%}") for q in found.quality]
         print()

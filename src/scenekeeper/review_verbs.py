@@ -176,7 +176,7 @@ def _board(dataset: Dataset) -> Board:
     """What the log and the labels come to, without a server."""
     with _log(dataset) as log:
         log.verify()
-        board = boards.opened(dataset, log.revision, seed=0)
+        board = boards.with_statements(boards.opened(dataset, log.revision, seed=0))
         late = [conflict.decision for conflict in log.conflicts()]
         return boards.with_events(board, list(log.events()), late, 0.0)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import repeat
 from typing import Any
 
@@ -28,7 +28,7 @@ from scenekeeper.review.queue import plan
 from scenekeeper.review.reel import Reel
 from scenekeeper.review.signals import units as units_of
 from scenekeeper.review.standing import not_undone
-from scenekeeper.review.statements import statements
+from scenekeeper.review.statements import captions, relations, statements
 from scenekeeper.review.trust import Trust, fit, prior_trust, stand_for_all
 from scenekeeper.review.units import Float, Int, Units
 from scenekeeper.schema import TRUST
@@ -38,6 +38,8 @@ EPSILON, DELTA = 0.05, 0.1
 """Of the certificate that is worked towards: 95 % right, at 90 % confidence."""
 AUDITED_TRACKS, AUDITED_FRAMES = 240, 60
 """Audits that are drawn; they come mixed with the other cards."""
+AUDITED_STATEMENTS = 30
+"""Of relations, and of captions."""
 AUDITED_SHARE = 1 / 3
 """At most so much is drawn at first: what is drawn is not asked for its doubt any more."""
 
@@ -51,8 +53,9 @@ class Board:
         reel: opened to cut cards from,
         runs: and per session the run of the labels that are shown.
         frames: session and id of every frame; what audits of frames are drawn from.
-        draws: of tracks and of frames.
+        draws: of tracks and of frames, and of what is asked.
         seed: of the queue's order.
+        asked: per design the relations and the captions that audits are drawn from.
         more: questions about pairs and statements; ``None`` = not looked for yet.
         events: of the log, in order, as they speak of these labels,
         seq: up to this number.
@@ -68,6 +71,7 @@ class Board:
     frames: tuple[tuple[str, int], ...]
     draws: tuple[sampling.Draw, ...]
     seed: int
+    asked: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
     more: tuple[Entry, ...] | None = None
     events: tuple[Event, ...] = ()
     seq: int = 0
@@ -169,8 +173,29 @@ def opened(dataset: Dataset, revision: Any, seed: int) -> Board:
 
 
 def with_questions(board: Board) -> Board:
-    """The board with pairs and statements to ask about."""
+    """The board with pairs and statements to ask about, and statements to audit."""
+    board = with_statements(board)
     return replace(board, more=(*pairs(board.reel), *statements(board.reel)))
+
+
+def with_statements(board: Board) -> Board:
+    """The board with the relations and captions that are audited.
+
+    Raises:
+        DatasetError: the labels cannot be read, or the draws cannot be kept.
+    """
+    found = {"relation": relations(board.reel), "caption": captions(board.reel)}
+    asked = {design: tuple(entries) for design, entries in found.items() if entries}
+    made = list(board.draws)
+    for design, entries in asked.items():
+        size = min(AUDITED_STATEMENTS, math.ceil(AUDITED_SHARE * len(entries)))
+        simple = partial(sampling.simple, design, len(entries), board.seed, size, board.snapshot)
+        draw = draws.drawn(board.dataset.path, board.snapshot, design, simple)
+        if len(draw) == len(entries):  # else a describer has spoken anew of the same labels
+            made.append(draw)
+    known = {draw.design for draw in made}
+    asked = {design: entries for design, entries in asked.items() if design in known}
+    return replace(board, asked=asked, draws=tuple(made))
 
 
 def with_events(
@@ -197,6 +222,7 @@ def with_events(
         board.draws,
         board.seed,
         frames=board.frames,
+        asked=board.asked,
         more=board.more or (),
         again=late,
         effort=Effort(),
@@ -217,6 +243,8 @@ def _drawn_further(board: Board, events: Sequence[Event]) -> tuple[Board, list[E
             if draw.design == "tracks":
                 events = _looked_at(draw, board.units, events)
                 audited = len(outcomes.of_tracks(draw, events, board.units))
+            elif draw.design in board.asked:
+                audited = len(_wrong_statements(board, draw, events))
             else:
                 audited = len(outcomes.of_frames(draw, events, board.frames))
             if not draw.size <= audited < len(draw):
@@ -225,6 +253,11 @@ def _drawn_further(board: Board, events: Sequence[Event]) -> tuple[Board, list[E
             draws.keep(board.dataset.path, draw)
         out.append(draw)
     return replace(board, draws=tuple(out)), events
+
+
+def _wrong_statements(board: Board, draw: sampling.Draw, events: Sequence[Event]) -> Float:
+    subjects = [entry.subject for entry in board.asked[draw.design]]
+    return outcomes.of_statements(draw, events, subjects)
 
 
 def _looked_at(draw: sampling.Draw, units: Units, events: Sequence[Event]) -> list[Event]:
@@ -262,6 +295,10 @@ def with_proof(board: Board, epsilon: float = EPSILON, delta: float = DELTA) -> 
     quality = list(estimate.of_tracks(of_tracks, {"any": wrong, **shares}))
     missing = estimate.of_frames(of_frames, missed, int(board.units.frames.sum()))
     quality += [missing] if missing is not None else []
+    for design in board.asked:
+        draw = board.drawn(design)
+        said = estimate.of_statements(design, draw, _wrong_statements(board, draw, board.events))
+        quality += [said] if said is not None else []
     certificate = certify(
         board.units,
         of_tracks,
