@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,26 @@ def shared_data() -> Path:
 def kitchen(shared_data: Path) -> Path:
     """300 real Kinect RGB-D frames with poses."""
     return shared_data / "kitchen"
+
+
+@pytest.fixture
+def typed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[str], tuple[int, str, str]]:
+    """Type a command after ``scenekeeper``: exit code, standard output, standard error."""
+    from scenekeeper import cli
+
+    def run(line: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["scenekeeper", *shlex.split(line)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from scenekeeper import cli, labeling, open_dataset, open_recording, open_recordings
+from scenekeeper import labeling, open_dataset, open_recording, open_recordings
 from scenekeeper.exchange.recordings import write_recordings
 from scenekeeper.simulate import write_tabletop
 from tests.exchange import made_recordings
@@ -29,20 +28,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(home: Path, monkeypatch: pytest.MonkeyPatch, typed: Run) -> Run:
     """Type a command in that folder: exit code, standard output, standard error."""
     monkeypatch.chdir(home)
-
-    def typed(line: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["scenekeeper", *shlex.split(line)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
     return typed
 
 

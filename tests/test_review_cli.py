@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import shutil
 from collections.abc import Callable
 from contextlib import closing
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 
 import scenekeeper
-from scenekeeper import cli, open_dataset
+from scenekeeper import open_dataset
 from scenekeeper.exchange import queues
 from scenekeeper.review.access import Visitor
 from scenekeeper.review.certify import Certificate
@@ -63,19 +62,8 @@ def folder(reviewed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 @pytest.fixture
-def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(folder: Path, typed: Run) -> Run:
     """Type a command there: exit code, standard output, standard error."""
-
-    def typed(line: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["scenekeeper", *shlex.split(line)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
     return typed
 
 

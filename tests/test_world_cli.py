@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 
 import scenekeeper
-from scenekeeper import cli, label, open_dataset, verbs, world_build, world_diff
+from scenekeeper import label, open_dataset, verbs, world_build, world_diff
 from scenekeeper.report.world_pictures import best_pictures
 from scenekeeper.simulate import write_tabletop
 from scenekeeper.store import Dataset
@@ -43,20 +42,9 @@ def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(_made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(_made: Path, monkeypatch: pytest.MonkeyPatch, typed: Run) -> Run:
     """Type a command in that folder: exit code, standard output, standard error."""
     monkeypatch.chdir(_made)
-
-    def typed(line: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["scenekeeper", *shlex.split(line)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
     return typed
 
 

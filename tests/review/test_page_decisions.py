@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
 pytest.importorskip("playwright", reason="needs Playwright: pip install playwright")
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from scenekeeper import masks
-from scenekeeper.store import Dataset
-from tests.review.page_browser import BROWSER, Reviewer, at_the_page, launched
-from tests.review.page_desk import PageDesk
-from tests.review.true_room import true_room
+from tests.review.page_browser import BROWSER, Reviewer
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
     pytest.mark.skipif(BROWSER is None, reason="needs Chromium: apt-get install chromium"),
 ]
-
-
-@pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return true_room(tmp_path_factory.mktemp("page"))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as opened:
-        yield opened
-
-
-@pytest.fixture
-def anna(browser: Browser, room: Dataset) -> Iterator[Reviewer]:
-    with at_the_page(browser, PageDesk(room)) as reviewer:
-        expect(reviewer.card).to_be_visible()
-        yield reviewer
-    assert reviewer.complaints == [] and reviewer.strangers == []
 
 
 def test_space_accepts_and_the_next_card_is_shown(anna: Reviewer) -> None:

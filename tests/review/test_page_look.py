@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,9 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, expect
 
 from scenekeeper.store import Dataset
-from tests.review.page_browser import BROWSER, Reviewer, at_the_page, launched
+from tests.review.page_browser import BROWSER, Reviewer, at_the_page
 from tests.review.page_desk import PageDesk
 from tests.review.test_page_build import WEB
-from tests.review.true_room import true_room
 
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 KINDS = ("track", "pair", "gallery", "sentence", "frame")
@@ -30,25 +28,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(BROWSER is None, reason="needs Chromium: apt-get install chromium"),
 ]
-
-
-@pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return true_room(tmp_path_factory.mktemp("page"))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as opened:
-        yield opened
-
-
-@pytest.fixture
-def anna(browser: Browser, room: Dataset) -> Iterator[Reviewer]:
-    with at_the_page(browser, PageDesk(room)) as reviewer:
-        expect(reviewer.card).to_be_visible()
-        yield reviewer
-    assert reviewer.complaints == [] and reviewer.strangers == []
 
 
 def pixels(element: Locator) -> np.ndarray:  # type: ignore[type-arg]

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, expect
 
 from scenekeeper.review.app import STATIC, page_version
 from scenekeeper.store import Dataset
-from tests.review.page_browser import BROWSER, Reviewer, at_the_page, launched
+from tests.review.page_browser import BROWSER, Reviewer, at_the_page
 from tests.review.page_desk import PageDesk
 from tests.review.true_room import true_room
 
@@ -24,17 +24,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(BROWSER is None, reason="needs Chromium: apt-get install chromium"),
 ]
-
-
-@pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return true_room(tmp_path_factory.mktemp("page"))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as opened:
-        yield opened
 
 
 @pytest.fixture
