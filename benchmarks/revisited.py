@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.lookalikes import told
 from benchmarks.looked_at import looked_at
 from scenekeeper.evaluate.frames import on_common_frames
 from scenekeeper.evaluate.mislabel import PROFILES, Errors, mislabel
@@ -120,7 +121,7 @@ class Outcome:
 
     Attributes:
         stayed: unmoved things that were found in both visits and kept their id,
-        moved: and moved ones.
+        moved: and moved ones, of which either visit looked at both places.
         reused: ids of the second visit that were another thing's in the first.
         there: changes that are so, by kind,
         said: that are said,
@@ -155,6 +156,7 @@ def outcome(home: Home, dataset: Dataset, frame: str) -> Outcome:
     first, second = truth.sessions()
     tables = Tables(dataset, truth, (first, second), {})
     objects = pair_objects(tables, pair(true, found, {}, MIN_SIDE))
+    tables, objects = told(tables, objects)
     there, said = changed(tables, objects)
     lost = there - _found(tables, objects, there)
     # Nor can one tell that what left or came unseen did anything else than leave or come.
@@ -166,7 +168,7 @@ def outcome(home: Home, dataset: Dataset, frame: str) -> Outcome:
     untold = _untold(there, places)
     there, said = there - untold, said - untold
     touched = {r["object"] for r in rows} | {r["new_object"] for r in rows}
-    moved = {r["object"] for r in rows if r["kind"] == "moved"}
+    moved = {r["object"] for r in rows if r["kind"] == "moved"} & (places[0] | places[1])
     a, b = ({t: f for s, t, f in objects.pairs if s == name} for name in (first, second))
     both = sorted(set(a) & set(b))
     stayed = [t for t in both if t not in touched]

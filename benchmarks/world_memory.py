@@ -55,6 +55,7 @@ def _parts(dataset: Dataset) -> dict[str, int]:
         "rows": "SELECT sum(length(row)) FROM evidence",
         "cells": "SELECT sum(length(cells)) FROM evidence",
         "keyframes": "SELECT sum(length(depth)) FROM keyframes",
+        "pictures": "SELECT sum(length(picture)) FROM keyframes",
         "surface": "SELECT sum(length(surface)) FROM sessions",
     }
     with reading(dataset.path) as memory:

@@ -474,6 +474,7 @@ DEPTHS = pa.schema(
         ("height", pa.int32()),
         ("step", pa.int32()),
         ("depth", pa.binary()),
+        ("picture", pa.binary()),
         ("pose", pa.list_(pa.float64(), 7)),
     ]
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import simplejpeg
 from numpy.typing import NDArray
 
 from scenekeeper.voxels import voxel_centers, voxel_keys
@@ -74,9 +75,12 @@ def keyframes(
     boxes: Sequence[Box],
     eyes: Sequence[tuple[float, float, float]] = EYES,
     target: tuple[float, float, float] = AROUND,
+    *,
+    light: float | None = None,
 ) -> list[Keyframe]:
-    """Depth images of boxes on a floor, from some places towards one."""
-    return [_seen(boxes, looking(eye, target)) for eye in eyes]
+    """Depth images of boxes on a floor, from some places towards one; with colours where there is
+    ``light``, of which 1 is the usual one."""
+    return [_seen(boxes, looking(eye, target), light) for eye in eyes]
 
 
 def looking(eye: tuple[float, float, float], target: tuple[float, float, float]) -> Float:
@@ -90,18 +94,33 @@ def looking(eye: tuple[float, float, float], target: tuple[float, float, float])
     return T
 
 
-def _seen(boxes: Sequence[Box], T: Float) -> Keyframe:
+RGB = {
+    "white": (230, 230, 225),
+    "brown": (110, 75, 50),
+    "blue": (50, 80, 170),
+    "red": (180, 40, 40),
+    "gray": (128, 128, 128),
+}
+
+
+def _seen(boxes: Sequence[Box], T: Float, light: float | None) -> Keyframe:
     v, u = np.mgrid[:60, :80]
     rays = np.stack(((u - _K[0, 2]) / _K[0, 0], (v - _K[1, 2]) / _K[1, 1], np.ones_like(u)), -1)
     way, eye = rays @ T[:3, :3].T, T[:3, 3]
     way = np.where(np.abs(way) < 1e-9, 1e-9, way)
     depth = np.where(way[..., 2] < 0, -eye[2] / way[..., 2], np.inf)  # the floor
+    rgb = np.full((*depth.shape, 3), RGB["gray"], np.float64)
     for box in boxes:
         ends = [(np.add(box.middle, k * np.array(box.sides)) - eye) / way for k in (-0.5, 0.5)]
         enter, leave = np.minimum(*ends).max(-1), np.maximum(*ends).min(-1)
-        depth = np.where((enter < leave) & (enter > 0.05), np.minimum(depth, enter), depth)
+        first = (enter < leave) & (enter > 0.05) & (enter < depth)
+        depth, rgb[first] = np.where(first, enter, depth), RGB.get(box.color, RGB["gray"])
     mm = np.where(depth < 8, np.rint(1000 * depth), 0)
-    return Keyframe(mm.astype(np.uint16), _K, T)
+    if light is None:
+        return Keyframe(mm.astype(np.uint16), _K, T)
+    shown = np.ascontiguousarray((light * rgb).clip(0, 255).astype(np.uint8))
+    picture = simplejpeg.encode_jpeg(shown, quality=95, colorspace="RGB", colorsubsampling="444")
+    return Keyframe(mm.astype(np.uint16), _K, T, picture)
 
 
 def session(

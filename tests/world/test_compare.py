@@ -78,6 +78,19 @@ def test_a_plate_is_taken_if_its_place_is_well_seen_and_nobody_speaks_of_it() ->
     assert told(c) == [("taken", 13, None)]
 
 
+def test_by_its_colours_a_plate_is_taken_at_one_look() -> None:
+    images = keyframes((TABLE, CARTON, KETTLE), EYES[:1], light=1.0)
+    before = keyframes(ROOM, light=1.0)
+    now = [evidence(b, k) for k, b in enumerate((TABLE, CARTON, KETTLE))]
+    assert told(compare(known(), now, images, before)) == [("taken", 13, None)]
+
+
+def test_a_plate_of_the_same_colours_that_nobody_spoke_of_is_missed_not_taken() -> None:
+    now = [evidence(b, k) for k, b in enumerate((TABLE, CARTON, KETTLE))]
+    c = compare(known(), now, keyframes(ROOM, EYES[:2], light=1.0), keyframes(ROOM, light=1.0))
+    assert not c.changes and c.missed == (13,)
+
+
 def test_a_plate_that_one_look_does_not_tell_of_is_only_missed() -> None:
     now = (TABLE, CARTON, KETTLE)
     things = [evidence(b, k) for k, b in enumerate(now)]

@@ -31,8 +31,17 @@ _HUES = (
 
 def lab(rgb: NDArray[np.uint8]) -> Float:
     """CIE Lab ``[N, 3]`` (D65) of sRGB colours ``uint8 [N, 3]``."""
+    return lab_of(linear(rgb))
+
+
+def linear(rgb: NDArray[np.uint8]) -> Float:
+    """Amounts of light ``float64 [N, 3]``, 0 to 1, of sRGB colours ``uint8 [N, 3]``."""
     c = np.asarray(rgb, np.float64).reshape(-1, 3) / 255
-    linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+    return np.asarray(np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4), np.float64)
+
+
+def lab_of(linear: Float) -> Float:
+    """CIE Lab ``[N, 3]`` (D65) of amounts of light ``[N, 3]``."""
     to_xyz = np.array(
         [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
     )

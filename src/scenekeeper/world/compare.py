@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from scenekeeper.schema import UNNAMED
 from scenekeeper.voxels import touching
-from scenekeeper.world.alike import Light, places_agree, same_looks, same_size
+from scenekeeper.world.alike import Light, names_agree, places_agree, same_looks, same_size
 from scenekeeper.world.evidence import Evidence
 from scenekeeper.world.looked import Looked, LookedConfig, looked
 from scenekeeper.world.moves import moves
 from scenekeeper.world.same_place import (
+    NAMED,
     CompareConfig,
     comes_and_goes,
     doubles,
@@ -28,6 +29,7 @@ from scenekeeper.world.same_place import (
     in_place,
     parts_of,
 )
+from scenekeeper.world.shades import cast, others, shades
 from scenekeeper.world.visibility import Keyframe
 
 Float = NDArray[np.float64]
@@ -96,104 +98,213 @@ def compare(
         earlier: depth images of the sessions that ``known`` rests on.
         config: when two are the same.
     """
-    c = config or CompareConfig()
-    ids = sorted(known)
-    now = dict(zip(ids, looked([known[i] for i in ids], keyframes), strict=True))
-    before = dict(enumerate(looked(things, earlier)))
-    placed = {n: ids[k] for n, k in in_place([known[i] for i in ids], things, c).items()}
-    placed |= from_other_sides(known, things, placed, (now, before), c)
-    light = Light.between([(known[i], things[n]) for n, i in placed.items()])
-    other = _others(placed, things, known, (now, before), light, c)
-    same = {n: i for n, i in placed.items() if n not in other}
-    pushed = _pushed(same, known, things, (now, before), (keyframes, earlier), c)
-    parts = parts_of(known, things, placed, c)
-    same |= parts.same
-    rest = [i for i in ids if i not in same.values()]
-    off = {*same, *parts.now, *doubles(dict(enumerate(things)))}
-    new = [n for n, e in enumerate(things) if n not in off and comes_and_goes(e, c)]
-    held = parts.known | doubles(known)
-    lost = [i for i in rest if i not in held and comes_and_goes(known[i], c)]
-    # An exchange explains both; that one of them moved would leave the other to be explained.
-    unknown = LookedConfig().prior
-    moved = moves(
-        {i: (known[i], unknown if i in other.values() else now[i].absent) for i in lost},
-        {n: (things[n], unknown if n in other else before[n].absent) for n in new},
-        other,
-        light,
-        unknown,
-    )
-    gone = {i: 1.0 if i in other.values() else now[i].absent for i in lost}
-    left = {i for i, _ in moved.values()}
-    swapped = {n: i for n, i in other.items() if n in new and n not in moved and i not in left}
-    explained = {*left, *swapped.values()}
-    taken = {i: known[i].existence * gone[i] for i in lost if i not in explained}
-    taken = {i: p for i, p in taken.items() if p >= c.absent}
-    emptied = [(known[i].cells, p) for i, p in (*moved.values(), *taken.items())]
-    free = [n for n in new if n not in moved and n not in swapped]
-    added = {n: things[n].existence * _was_absent(things[n], before[n], emptied) for n in free}
-    added = {n: p for n, p in added.items() if p >= c.absent}
+    both = _Both.of(known, things, keyframes, earlier, config or CompareConfig())
+    stands = _standing(both)
+    moved = _moved(both, stands)
+    swapped = _swapped(both, stands, moved)
+    explained = {*(i for i, _ in moved.values()), *swapped.values()}
+    taken = _taken(both, stands, explained)
+    added = _added(both, stands, moved, swapped, taken)
+    now = both.now
     changes = [
-        *(
-            _change("moved", known[i], i, things[n], n, things[n].existence)
-            for n, i in pushed.items()
-        ),
-        *(_change("moved", known[i], i, things[n], n, p) for n, (i, p) in moved.items()),
-        *(
-            _change("swapped", known[i], i, things[n], n, things[n].existence)
-            for n, i in swapped.items()
-        ),
-        *(_change("taken", known[i], i, None, None, p, now[i].at) for i, p in taken.items()),
-        *(_change("added", None, None, things[n], n, p) for n, p in added.items()),
+        *(both.change("moved", i, n, things[n].existence) for n, i in stands.pushed.items()),
+        *(both.change("moved", i, n, p) for n, (i, p) in moved.items()),
+        *(both.change("swapped", i, n, things[n].existence) for n, i in swapped.items()),
+        *(both.change("taken", i, None, p) for i, p in taken.items()),
+        *(both.change("added", None, n, p) for n, p in added.items()),
     ]
-    open_ = [i for i in rest if i not in explained and i not in taken]
+    open_ = [i for i in stands.rest if i not in explained and i not in taken]
     return Comparison(
-        same | {n: i for n, (i, _) in moved.items()},
+        {**stands.same, **{n: i for n, (i, _) in moved.items()}},
         tuple(changes),
         tuple(i for i in open_ if not now[i].seen),
         tuple(i for i in open_ if now[i].seen),
     )
 
 
-def _change(
-    kind: ChangeKind,
-    was: Evidence | None,
-    before: int | None,
-    thing: Evidence | None,
-    now: int | None,
-    score: float,
-    frames: tuple[int, ...] = (),
-) -> Change:
-    known = was or thing
-    assert known is not None
-    at = None if was is None else was.center
-    return Change(kind, before, now, score, known.phrase, at, thing.views if thing else frames)
+Moves = Mapping[int, tuple[int, float]]
+"""Which known thing, by id, each moved thing of the session is, and how probably."""
 
 
-def _was_absent(e: Evidence, before: Looked, emptied: Sequence[tuple[Int, float]]) -> float:
+@dataclass(frozen=True, eq=False)
+class _Both:
+    """Two visits: their things, and how the places of these look in the other visit.
+
+    Attributes:
+        known: things before, by id.
+        things: of the session.
+        images: of the visits before, and of the session.
+        now: how known things' places look in the session, by id,
+        before: and how the session's things' places had looked, by index.
+        config: what counts.
+    """
+
+    known: Mapping[int, Evidence]
+    things: Sequence[Evidence]
+    images: tuple[Sequence[Keyframe], Sequence[Keyframe]]
+    now: Mapping[int, Looked]
+    before: Mapping[int, Looked]
+    config: CompareConfig
+
+    @classmethod
+    def of(
+        cls,
+        known: Mapping[int, Evidence],
+        things: Sequence[Evidence],
+        keyframes: Sequence[Keyframe],
+        earlier: Sequence[Keyframe],
+        config: CompareConfig,
+    ) -> _Both:
+        """Look at all places."""
+        was = [known[i] for i in sorted(known)]
+        pair = shades(was, earlier, keyframes), shades(things, earlier, keyframes)
+        light = cast(pair[0])
+        said = [others(s, light).tolist() for s in pair]
+        shown = looked(was, keyframes), looked(things, earlier)
+        told = [
+            [one.told(x) for one, x in zip(*both, strict=True)]
+            for both in zip(shown, said, strict=True)
+        ]
+        now, before = dict(zip(sorted(known), told[0], strict=True)), dict(enumerate(told[1]))
+        return cls(known, things, (earlier, keyframes), now, before, config)
+
+    def change(self, kind: ChangeKind, before: int | None, now: int | None, score: float) -> Change:
+        """One change, with the frames that show it."""
+        was = None if before is None else self.known[before]
+        thing = None if now is None else self.things[now]
+        told = was or thing
+        assert told is not None
+        frames = thing.views if thing else self.now[before or 0].at
+        at = None if was is None else was.center
+        return Change(kind, before, now, score, told.phrase, at, frames)
+
+
+@dataclass(frozen=True, eq=False)
+class _Standing:
+    """What stands where something was known to stand.
+
+    Attributes:
+        same: which known thing each thing is, of those that stayed,
+        pushed: and of these, those that were pushed a little.
+        other: things that are in the place of a known one, and are not it.
+        rest: known things that did not stay,
+        lost: and those of them that may have gone.
+        new: things that may have come.
+        light: between the visits.
+    """
+
+    same: Mapping[int, int]
+    pushed: Mapping[int, int]
+    other: Mapping[int, int]
+    rest: Sequence[int]
+    lost: Sequence[int]
+    new: Sequence[int]
+    light: Light
+
+
+def _standing(both: _Both) -> _Standing:
+    known, things, c = both.known, both.things, both.config
+    ids = sorted(known)
+    placed = {n: ids[k] for n, k in in_place([known[i] for i in ids], things, c).items()}
+    placed |= from_other_sides(known, things, placed, (both.now, both.before), c)
+    light = Light.between([(known[i], things[n]) for n, i in placed.items()])
+    other = _others(both, placed, light)
+    stayed = {n: i for n, i in placed.items() if n not in other}
+    parts = parts_of(known, things, placed, c)
+    same = {**stayed, **parts.same}
+    rest = [i for i in ids if i not in same.values()]
+    held = parts.known | doubles(known)
+    off = {*same, *parts.now, *doubles(dict(enumerate(things)))}
+    return _Standing(
+        same,
+        _pushed(both, stayed),
+        other,
+        rest,
+        [i for i in rest if i not in held and comes_and_goes(known[i], c)],
+        [n for n, e in enumerate(things) if n not in off and comes_and_goes(e, c)],
+        light,
+    )
+
+
+def _moved(both: _Both, stands: _Standing) -> Moves:
+    """Of what is gone and what is new, what is one."""
+    unknown, other = LookedConfig().prior, stands.other
+    exchanged = set(other.values())
+    freed = [(both.known[i].cells, both.now[i].absent) for i in stands.lost if i not in exchanged]
+    # An exchange explains both; that one of them moved would leave the other to be explained.
+    gone = {
+        i: (both.known[i], unknown if i in exchanged else both.now[i].absent) for i in stands.lost
+    }
+    new = {
+        n: (both.things[n], unknown if n in other else _was_absent(both, n, freed))
+        for n in stands.new
+    }
+    return moves(gone, new, other, stands.light, unknown)
+
+
+def _swapped(both: _Both, stands: _Standing, moved: Moves) -> dict[int, int]:
+    """Things that have come for others of their name, neither of which is elsewhere."""
+    left = {i for i, _ in moved.values()}
+    return {
+        n: i
+        for n, i in stands.other.items()
+        if n in stands.new and n not in moved and i not in left
+        if names_agree(both.known[i], both.things[n]) > NAMED
+    }
+
+
+def _taken(both: _Both, stands: _Standing, explained: set[int]) -> dict[int, float]:
+    """What is gone, and nowhere else."""
+    exchanged = set(stands.other.values())
+    gone = {
+        i: both.known[i].existence * (1.0 if i in exchanged else both.now[i].absent)
+        for i in stands.lost
+        if i not in explained
+    }
+    return {i: p for i, p in gone.items() if p >= both.config.absent}
+
+
+def _added(
+    both: _Both,
+    stands: _Standing,
+    moved: Moves,
+    swapped: Mapping[int, int],
+    taken: Mapping[int, float],
+) -> dict[int, float]:
+    """What has come, and from nowhere else."""
+    left = {i for i, _ in moved.values()}
+    instead = {n for n, i in stands.other.items() if i not in left}
+    emptied = [(both.known[i].cells, p) for i, p in (*moved.values(), *taken.items())]
+    come = {
+        n: both.things[n].existence * (1.0 if n in instead else _was_absent(both, n, emptied))
+        for n in stands.new
+        if n not in moved and n not in swapped
+    }
+    return {n: p for n, p in come.items() if p >= both.config.absent}
+
+
+def _was_absent(both: _Both, n: int, emptied: Sequence[tuple[Int, float]]) -> float:
     """Probability that a thing was not there before: its place looked so, or it held another that
     has left, as sure as that is.
 
     Args:
-        e: the thing.
-        before: how its place looked.
+        both: the visits.
+        n: the thing.
         emptied: cells of what has left, and the probability of that.
     """
-    freed = (p for cells, p in emptied if float(touching(e.cells, cells).mean()) > _WITHIN)
+    cells, before = both.things[n].cells, both.before[n]
+    freed = (p for place, p in emptied if float(touching(cells, place).mean()) > _WITHIN)
     return max((before.absent, *freed)) if before.seen else before.absent
 
 
-def _others(
-    placed: Mapping[int, int],
-    things: Sequence[Evidence],
-    known: Mapping[int, Evidence],
-    places: tuple[Mapping[int, Looked], Mapping[int, Looked]],
-    light: Light,
-    c: CompareConfig,
-) -> dict[int, int]:
+def _others(both: _Both, placed: Mapping[int, int], light: Light) -> dict[int, int]:
     """Of the things that are in the place of known ones those that are not these: of other looks,
     or of another shape where looks and size do not say that the same one was pushed."""
-    now, before = places
-    looks = {n: same_looks(known[i], things[n], light) for n, i in placed.items()}
+    known, things, now, before, c = both.known, both.things, both.now, both.before, both.config
+    looks = {
+        n: same_looks(known[i], things[n], light, -(now[i].other + before[n].other) / 2)
+        for n, i in placed.items()
+    }
     if not looks or float(np.quantile(list(looks.values()), 2 / 3)) < c.light:
         return {}
     return {
@@ -209,29 +320,14 @@ def _others(
     }
 
 
-def _pushed(
-    same: Mapping[int, int],
-    known: Mapping[int, Evidence],
-    things: Sequence[Evidence],
-    places: tuple[Mapping[int, Looked], Mapping[int, Looked]],
-    images: tuple[Sequence[Keyframe], Sequence[Keyframe]],
-    c: CompareConfig,
-) -> dict[int, int]:
-    """Of the things that are where they were those that were pushed a little.
-
-    Args:
-        same: which known thing each thing is.
-        known: things before, by id.
-        things: of the session.
-        places: how the known things' places look now, and those of the session's looked before.
-        images: of the session, and earlier ones.
-        c: what counts.
-    """
-    now, before = places
+def _pushed(both: _Both, same: Mapping[int, int]) -> dict[int, int]:
+    """Of the things that are where they were those that were pushed a little."""
+    known, things, now, before, c = both.known, both.things, both.now, both.before, both.config
     out = {n: i for n, i in same.items() if _shifted(known[i], now[i], things[n], before[n], c)}
     # Smeared evidence is seen through even by the visit that it is of.
-    own = looked([things[n] for n in out], images[0])
-    theirs = looked([known[i] for i in out.values()], images[1])
+    earlier, later = both.images
+    own = looked([things[n] for n in out], later)
+    theirs = looked([known[i] for i in out.values()], earlier)
     return {
         n: i
         for (n, i), here, there in zip(out.items(), own, theirs, strict=True)

@@ -34,7 +34,10 @@ class Evidence:
         rgb: ``uint8 [3]`` median colour.
         colors: share of its surface by colour word.
         embedding: ``float32 [E]`` unit vector, or ``None``.
-        tones: ``uint8 [S, 3]`` colours of some pixels of it, spread over its views.
+        palette: ``uint16 [BINS]`` the colours of its pixels, see :mod:`scenekeeper.world.palette`;
+            empty = not known.
+        tall: metres as single views measure it, finer than ``extent``; NaN = not known,
+        wide: and across the line of sight.
         frames: how many show it.
         first_t_ns: of the first,
         last_t_ns: and the last of them.
@@ -57,7 +60,9 @@ class Evidence:
     first_t_ns: int = 0
     last_t_ns: int = 0
     views: tuple[int, ...] = ()
-    tones: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 3), np.uint8))
+    palette: NDArray[np.uint16] = field(default_factory=lambda: np.zeros(0, np.uint16))
+    tall: float = np.nan
+    wide: float = np.nan
 
     @property
     def phrase(self) -> str:

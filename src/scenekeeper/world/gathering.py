@@ -26,12 +26,16 @@ from scenekeeper.world.existence import (
 from scenekeeper.world.glance import Glance
 from scenekeeper.world.lift import Lifted
 from scenekeeper.world.mapping import MapConfig, Mapper
+from scenekeeper.world.measures import Measures, measured
+from scenekeeper.world.palette import counted, nothing
 from scenekeeper.world.settle import Settler
 from scenekeeper.world.visibility import AT_MOST, Samples, look
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 Int = NDArray[np.int64]
+
+UP = np.array([0.0, 0.0, 1.0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +59,7 @@ class Shown:
         rgb: M samples of colours ``uint8 [S, 3]``.
         look: ``float32 [M, E]`` embeddings, or ``None``.
         structure: ``bool [M]`` whether each is floor, wall or the like; ``None`` = none is.
+        picture: JPEG as coarse as the depth image; ``None`` = there is none.
     """
 
     frame_id: int
@@ -73,6 +78,7 @@ class Shown:
     rgb: tuple[NDArray[np.uint8], ...]
     look: Float32 | None = None
     structure: NDArray[np.bool_] | None = None
+    picture: bytes | None = None
 
 
 @dataclass
@@ -89,7 +95,9 @@ class Tally:
             :func:`~scenekeeper.world.existence.said_by`.
         views: ``(worth, frame_id, t_ns)`` of the best.
         rgb: samples of its colours.
+        palette: how many pixels of all views had which colour.
         towards: by side that it was seen from, the way to the camera, metres.
+        measures: how tall and wide views show it.
     """
 
     frames: int = 0
@@ -100,7 +108,9 @@ class Tally:
     scores: dict[int, tuple[int, float]] = field(default_factory=dict)
     views: list[tuple[float, int, int]] = field(default_factory=list)
     rgb: list[NDArray[np.uint8]] = field(default_factory=list)
+    palette: Int = field(default_factory=nothing)
     towards: dict[int, Float] = field(default_factory=dict)
+    measures: Measures = field(default_factory=Measures)
 
     def add(self, shown: Shown, m: int, towards: Float, message: float) -> None:
         """One more frame shows it.
@@ -126,6 +136,7 @@ class Tally:
         self.views.append((float(shown.worth[m]), shown.frame_id, shown.t_ns))
         self.views.sort(key=lambda v: (-v[0], v[1]))
         del self.views[_VIEWS:]
+        self.palette += counted(shown.rgb[m])
         if self.frames & (self.frames - 1) == 0:  # ever seldomer, so that memory stays flat
             self.rgb.append(shown.rgb[m])
 
@@ -147,7 +158,9 @@ class Tally:
             self.scores[track] = scored[0] + n, scored[1] + total
         self.views = sorted(self.views + other.views, key=lambda v: (-v[0], v[1]))[:_VIEWS]
         self.rgb += other.rgb
+        self.palette += other.palette
         self.towards = {**other.towards, **self.towards}
+        self.measures.join(other.measures)
 
 
 _VIEWS = 32
@@ -158,6 +171,8 @@ class Gathering:
 
     Attributes:
         mapper: the map.
+        belief: what detections and silence mean.
+        up: ``[3]`` against gravity.
         existence: evidence for each of the map's objects, by its id there.
         tallies: what was said of each.
         shown: per frame ``(frame_id, settled pose, instances, their objects in the map)``.
@@ -167,10 +182,12 @@ class Gathering:
         self,
         config: MapConfig | None = None,
         belief: ExistenceConfig | None = None,
+        up: Float = UP,
     ) -> None:
         config = config or MapConfig()
         self.mapper = Mapper(config)
         self.belief = belief or ExistenceConfig()
+        self.up = up
         self.existence = Existence.new(np.zeros(0))
         self.tallies: list[Tally] = []
         self.shown: list[tuple[int, Float, tuple[int, ...], Int]] = []
@@ -194,6 +211,8 @@ class Gathering:
                 points = geometry.transform(T, shown.points.of(m))
                 self.tallies[o].add(shown, m, T[:3, 3] - points.mean(0), float(said[m]))
                 self._samples.add(o, points)
+                if (sides := measured(points, T[:3, 3], self.up)) is not None:
+                    self.tallies[o].measures.add(sides)
         self._weigh(shown, T, objects)
         self.shown.append((shown.frame_id, T, shown.instance, objects))
         self._pictures[shown.frame_id] = T, shown.intrinsics, shown.depth.shape

@@ -62,7 +62,7 @@ class Keyframes:
             self.points = [surface(self.points)]
         if self._candidates % self._stride == 0:
             mm = np.rint(shown.depth * 1000).astype(np.uint16)
-            self.frames.append(Keyframe(mm, shown.intrinsics, T))
+            self.frames.append(Keyframe(mm, shown.intrinsics, T, shown.picture))
             self.ids.append(shown.frame_id)
             if len(self.frames) >= 2 * _MOST:  # from here on every second one
                 self.frames, self.ids = self.frames[::2], self.ids[::2]

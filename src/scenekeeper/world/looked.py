@@ -8,7 +8,7 @@ where the thing would be, and silence where it would be in plain view.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -74,6 +74,7 @@ class Looked:
         hit: share of the firm samples that lie on a surface; the rest is seen through.
         absent: probability that the thing was not there.
         at: rows of the first images that show most of it empty.
+        other: log-likelihood ratio that something else is there, by its colours.
     """
 
     seen: int
@@ -81,6 +82,12 @@ class Looked:
     hit: float
     absent: float
     at: tuple[int, ...]
+    other: float = 0.0
+
+    def told(self, other: float) -> Looked:
+        """With what colours say."""
+        absent = float(sigmoid(logit(self.absent) + np.array(other)))
+        return replace(self, absent=absent, other=float(other))
 
     def is_free(self, through: float) -> bool:
         """Whether so large a share of it is seen through."""

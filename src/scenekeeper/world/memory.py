@@ -92,6 +92,8 @@ class Memory:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._unpacked = zstandard.ZstdDecompressor().decompress
+        columns = {row[1] for row in db.execute("PRAGMA table_info(keyframes)")}
+        self._picture = "picture" if "picture" in columns else "NULL"
 
     # --- sessions ---------------------------------------------------------------------------------
 
@@ -114,10 +116,10 @@ class Memory:
         return np.frombuffer(self._unpacked(row[0]), np.float32).reshape(-1, 3)
 
     def keyframes(self, session: str) -> list[Keyframe]:
-        """A session's coarse depth images, in its place's frame."""
+        """A session's coarse pictures with depth, in its place's frame."""
         rows = self._db.execute(
-            "SELECT pose, intrinsics, height, width, depth FROM keyframes WHERE session=?"
-            " ORDER BY frame_id",
+            f"SELECT pose, intrinsics, height, width, depth, {self._picture} FROM keyframes"
+            " WHERE session=? ORDER BY frame_id",
             (session,),
         )
         return [
@@ -125,8 +127,9 @@ class Memory:
                 np.frombuffer(self._unpacked(depth), np.uint16).reshape(height, width),
                 _array(K).reshape(3, 3),
                 _array(pose).reshape(4, 4),
+                picture,
             )
-            for pose, K, height, width, depth in rows
+            for pose, K, height, width, depth, picture in rows
         ]
 
     def put_session(self, e: SessionEvidence, place: Place) -> None:
@@ -149,7 +152,7 @@ class Memory:
         self._db.execute("DELETE FROM keyframes WHERE session=?", (e.session,))
         for frame_id, k in zip(e.keyframe_ids, e.keyframes, strict=True):
             self._db.execute(
-                "INSERT INTO keyframes VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO keyframes VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     e.session,
                     frame_id,
@@ -157,6 +160,7 @@ class Memory:
                     _blob(k.intrinsics),
                     *k.depth_mm.shape,
                     _packed(k.depth_mm.tobytes()),
+                    k.picture,
                 ),
             )
 
@@ -209,7 +213,8 @@ class Memory:
             "last_t_ns": e.last_t_ns,
             "views": list(e.views),
             "track": e.track,
-            "tones": e.tones.tobytes().hex(),
+            "palette": _packed(e.palette.tobytes()).hex(),
+            "sides": [None if np.isnan(x) else x for x in (e.tall, e.wide)],
         }
         look = None if e.embedding is None else np.asarray(e.embedding, np.float32).tobytes()
         self._db.execute(
@@ -335,6 +340,7 @@ def placed(e: Evidence, T: Float) -> Evidence:
 
 def _evidence(text: str, cells: bytes, embedding: bytes | None) -> Evidence:
     row = json.loads(text)
+    palette = bytes.fromhex(row.get("palette", ""))
     return Evidence(
         row["track"],
         row["kind"],
@@ -352,7 +358,8 @@ def _evidence(text: str, cells: bytes, embedding: bytes | None) -> Evidence:
         row["first_t_ns"],
         row["last_t_ns"],
         tuple(row["views"]),
-        np.frombuffer(bytes.fromhex(row.get("tones", "")), np.uint8).reshape(-1, 3),
+        np.frombuffer(_unpacked(palette) if palette else b"", np.uint16),
+        *(np.nan if x is None else x for x in row.get("sides", (None, None))),
     )
 
 
@@ -367,6 +374,10 @@ def _blob(a: Float) -> bytes:
 
 def _array(blob: bytes) -> Float:
     return np.frombuffer(blob, np.float64)
+
+
+def _unpacked(data: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompress(data)
 
 
 def _packed(data: bytes) -> bytes:

@@ -20,7 +20,9 @@ import zstandard
 
 from scenekeeper.errors import DatasetError
 
-VERSION = 2
+VERSION = 3
+READABLE = (2, 3)
+"""The second had no pictures."""
 FILE = Path("world") / "world.sqlite"
 PATIENCE_S = 600
 """For how long a writer waits for another; aligning a session takes seconds."""
@@ -40,7 +42,7 @@ CREATE TABLE IF NOT EXISTS absences(
   PRIMARY KEY (session, object));
 CREATE TABLE IF NOT EXISTS keyframes(
   session TEXT NOT NULL, frame_id INTEGER NOT NULL, pose BLOB NOT NULL, intrinsics BLOB NOT NULL,
-  height INTEGER NOT NULL, width INTEGER NOT NULL, depth BLOB NOT NULL,
+  height INTEGER NOT NULL, width INTEGER NOT NULL, depth BLOB NOT NULL, picture BLOB,
   PRIMARY KEY (session, frame_id));
 CREATE TABLE IF NOT EXISTS relations(
   session TEXT NOT NULL, subject INTEGER NOT NULL, predicate TEXT NOT NULL,
@@ -97,7 +99,7 @@ def _readable(file: Path) -> sqlite3.Connection:
     if file.exists():
         db = _read_only(file)
         try:
-            if _version(db, file) == VERSION:
+            if _version(db, file) in READABLE:
                 return db
         except BaseException:
             db.close()
@@ -144,8 +146,14 @@ def _prepare(db: sqlite3.Connection, dataset: Path) -> None:
         return
     _into_wal(db)
     db.execute("BEGIN IMMEDIATE")
-    if _version(db, file) == VERSION:  # another process was faster
+    version = _version(db, file)
+    if version == VERSION:  # another process was faster
         db.execute("ROLLBACK")
+        return
+    if version in READABLE:
+        db.execute("ALTER TABLE keyframes ADD COLUMN picture BLOB")
+        db.execute(f"PRAGMA user_version={VERSION}")
+        db.execute("COMMIT")
         return
     last = _last_given(dataset)
     if db.execute("SELECT 1 FROM sqlite_master WHERE name='objects'").fetchone():

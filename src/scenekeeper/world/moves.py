@@ -22,7 +22,7 @@ _BOTH = 0.5
 that has surely come: one thing happened rather than two. Things that many homes have several of
 come and go, too, so this says little."""
 
-_LEFT, _CAME = 0.6, 0.6
+_LEFT, _CAME = 1.0, 1.0
 """How much less where it is not known whether the first is gone, which may still be there; and as
 much where it is not known whether the second is new: a place that nobody had looked at may have
 held it all along. All three by how it turned out on simulated homes, seeds 500 to 511."""
@@ -60,11 +60,14 @@ def moves(
     told_left = (left > unknown) | [i in never.values() for i in ids]
     told_came = (came > unknown) | [n in never for n in numbers]
     odds[~(told_left[None, :] | told_came[:, None])] = -np.inf
-    odds[[[never.get(n) == i for i in ids] for n in numbers]] = -np.inf
+    exchanged = np.array([[never.get(n) == i for i in ids] for n in numbers])
+    odds[exchanged] = -np.inf
     places = [np.array([x[0].center for x in side.values()]) for side in (new, gone)]
     metres = np.linalg.norm(places[0][:, None] - places[1], axis=2)
     good = odds > 0
     gain = np.where(good, 1 + odds - _FAR * np.minimum(metres, 10), 0.0)
+    # An exchange explains two things as well, and that one of them moved leaves the other.
+    gain[exchanged] = 1.0
     rows, columns = linear_sum_assignment(-gain)
     return {
         numbers[r]: (ids[k], float(sigmoid(odds[r, k])))

@@ -1,7 +1,8 @@
 """What each frame shows of each instance, in space: the points that the world is made from.
 
 In: frames with depth, and their instances. Out: per instance its seen surface in the camera's
-frame, and per frame a coarse depth image that later tells what was in view and what was not.
+frame, and per frame a coarse picture with depth that later tells what was in view, what was not,
+and of which colour it was.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
+import simplejpeg
 from numpy.typing import NDArray
+from PIL import Image
 
 from scenekeeper import geometry, masks
 from scenekeeper.schema import DEPTHS, OBSERVATIONS, Clip, Frame
@@ -43,7 +46,7 @@ class ObserveConfig:
         across: about so many pixels of a row are looked at.
         most: points of one instance.
         colors: pixels of one instance whose colour is kept.
-        coarse: pixels of a row of the depth image that is kept.
+        coarse: pixels of a row of the picture with depth that is kept.
     """
 
     cell: float = 0.025
@@ -65,7 +68,7 @@ class Observe:
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
-        return {"version": 2, "config": asdict(self.config)}
+        return {"version": 3, "config": asdict(self.config)}
 
     def open(self, clip: Clip, tables: SessionTables) -> ObserveJob:
         """Start on a clip."""
@@ -155,8 +158,18 @@ class ObserveJob:
             "height": z.shape[0],
             "step": step,
             "depth": np.rint(z / MILLIMETRE).astype("<u2").tobytes(),
+            "picture": _picture(frame.rgb, step, z.shape),
             "pose": _pose(frame.T_world_camera),
         }
+
+
+def _picture(rgb: NDArray[np.uint8], step: int, size: tuple[int, ...]) -> bytes:
+    """The picture as coarse as its depth, of which it is the means around: JPEG."""
+    small = np.asarray(Image.fromarray(rgb).reduce(step))[: size[0], : size[1]]
+    jpeg = simplejpeg.encode_jpeg(
+        np.ascontiguousarray(small), quality=90, colorspace="RGB", colorsubsampling="444"
+    )
+    return bytes(jpeg)
 
 
 def _pose(T_world_camera: NDArray[np.float64] | None) -> list[float] | None:

@@ -44,10 +44,24 @@ class View:
         x0, y0, x1, y1 = self.place
         return whole[y0:y1, x0:x1]
 
+    @property
+    def area(self) -> int:
+        """Pixels."""
+        return int(self.mask.sum())
+
+    def shared(self, whole: Mask) -> int:
+        """Pixels that it has in common with a mask ``bool [H, W]`` of the picture."""
+        return int((self.mask & self.of(whole)).sum())
+
     def iou(self, whole: Mask) -> float:
         """With a mask ``bool [H, W]`` of the picture."""
-        shared = int((self.mask & self.of(whole)).sum())
-        return shared / max(int(self.mask.sum()) + int(whole.sum()) - shared, 1)
+        return iou([self], whole)
+
+
+def iou(views: Sequence[View], whole: Mask) -> float:
+    """Of several views together, which have no pixel in common, with a mask of the picture."""
+    shared, area = sum(v.shared(whole) for v in views), sum(v.area for v in views)
+    return shared / max(area + int(whole.sum()) - shared, 1)
 
 
 @dataclass(frozen=True, eq=False)

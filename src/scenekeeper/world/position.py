@@ -198,15 +198,18 @@ def box_estimate(
     """
     R = np.asarray(R_world_box, np.float64)
     extent = np.asarray(extent, np.float64)
-    hidden = ~_known_faces(np.asarray(towards, np.float64) @ R, config)
+    towards = np.asarray(towards, np.float64)
+    hidden = ~_known_faces(towards @ R, config)
     if resting:
         hidden[2, 0] = False
     others = np.array([np.delete(extent, axis).max() for axis in range(3)])
     others[:2] = extent[1::-1]  # of level axes, how far the other goes says most
     room = np.repeat(np.maximum(others - extent, config.unseen * others)[:, None], 2, 1)
-    if cut is not None:
-        hidden |= cut
-        room = np.where(cut, np.maximum(room, extent[:, None]), room)
+    seen_behind = _shadows(towards @ R, extent[2]) if resting else np.full((3, 2), np.inf)
+    if cut is None:
+        cut = np.zeros((3, 2), np.bool_)
+    room = np.where(cut, np.maximum(room, extent[:, None]), np.minimum(room, seen_behind))
+    hidden |= cut
     add = 0.5 * room * hidden
     low, high = -extent / 2 - add[:, 0], extent / 2 + add[:, 1]
     seen = config.cell**2 / 12 + (config.rounding * extent) ** 2
@@ -219,6 +222,19 @@ def box_estimate(
         high - low,
         np.asarray(np.sqrt(face.sum(1) + edges), np.float64),
     )
+
+
+def _shadows(towards: Float, height: float) -> Float:
+    """How far a thing may go on beyond each of its faces, ``[3, 2]`` (axis; low, high), metres.
+
+    Seen from above, what it stands on shows right behind what a thing of this height hides of it.
+    """
+    out = np.full((3, 2), np.inf)
+    from_above = towards[towards[:, 2] > 1e-3 * np.linalg.norm(towards, axis=1)]
+    if len(from_above):
+        length = height * from_above[:, :2] / from_above[:, 2:]
+        out[:2] = np.maximum(np.stack((length.min(0), (-length).min(0)), 1), 0)
+    return out
 
 
 def _known_faces(towards: Float, config: PositionConfig) -> NDArray[np.bool_]:

@@ -28,6 +28,7 @@ from scenekeeper.world.outlooks import (
     View,
     WorldSeen,
     homes,
+    iou,
     is_structure,
 )
 
@@ -72,6 +73,7 @@ class ReconcileConfig:
         redraw: a mask that agrees less (IoU) with what should be seen of its object is replaced,
         astray: unless it agrees even less than this: then it is of something else and removed, if
             its track is not the object's; or the map is off there,
+        swallowed: or it is of several objects in one, each of which lies in it by so large a share,
         trust: if the object's other masks agree so often,
         add_trust: as they must less often for it to be added.
         max_depth: farther depth is not used, metres.
@@ -88,6 +90,7 @@ class ReconcileConfig:
     within: float = 0.3
     redraw: float = 0.6
     astray: float = 0.3
+    swallowed: float = 0.7
     trust: float = 0.75
     add_trust: float = 0.5
     max_depth: float = 6.0
@@ -106,7 +109,7 @@ class Reconcile:
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
-        return {"version": 15, "config": asdict(self.config)}
+        return {"version": 16, "config": asdict(self.config)}
 
     def open(self, clip: Clip, tables: SessionTables) -> ReconcileJob:
         """Start on a clip; the world is read once per session and shared by its clips."""
@@ -248,7 +251,19 @@ class ReconcileJob:
         best = max(others, key=lambda t: others[t], default=track)
         if others.get(best, 0.0) >= self.config.redraw:
             return best, others[best]
+        if self._swallows(mask, track, views):
+            return track, max(fit, self.config.astray)
         return track, fit
+
+    def _swallows(self, mask: Mask, track: int, views: Mapping[int, View]) -> bool:
+        """Whether a mask is that of an object and of others beside it, all in one."""
+        c = self.config
+        inside = {
+            t: v
+            for t, v in views.items()
+            if v.shared(mask) >= c.swallowed * v.area and self._is_sure(self.world.objects[t])
+        }
+        return track in inside and len(inside) > 1 and iou([*inside.values()], mask) >= c.redraw
 
     def _belief(self, frame: Looked, row: Row) -> tuple[float, float, float]:
         number = row["instance"]

@@ -24,7 +24,7 @@ from scenekeeper.world.scene import CELL
 
 Float = NDArray[np.float64]
 
-_NAMED = 0.5
+NAMED = 0.5
 """How well two names must agree to be one."""
 
 STRUCTURE = ("support", "wall")
@@ -134,13 +134,14 @@ def from_other_sides(
     if not ids or not rest:
         return {}
     shares = _boxes_share([things[n] for n in rest], [known[i] for i in ids])
-    for r, k in np.argwhere(shares >= c.boxes).tolist():
+    shares[shares < c.boxes] = 0
+    for r, k in np.argwhere(shares).tolist():
         a, b = known[ids[k]], things[rest[r]]
         alike = is_thing(a) == is_thing(b) and same_looks(a, b) >= c.unlike
         shares[r, k] *= alike * names_agree(a, b)
     rows, columns = linear_sum_assignment(-shares)
     pairs = zip(rows.tolist(), columns.tolist(), strict=True)
-    return {rest[r]: ids[k] for r, k in pairs if shares[r, k] >= c.boxes * _NAMED}
+    return {rest[r]: ids[k] for r, k in pairs if shares[r, k] >= c.boxes * NAMED}
 
 
 def _boxes_share(a: Sequence[Evidence], b: Sequence[Evidence]) -> Float:
@@ -201,7 +202,7 @@ def doubles(things: Mapping[int, Evidence]) -> set[int]:
     for n, w in np.argwhere(shares >= _INSIDE).tolist():
         part, whole = things[ids[n]], things[ids[w]]
         larger = len(whole.cells) > _LARGER * len(part.cells) > 0
-        alike = is_thing(part) and is_thing(whole) and names_agree(part, whole) > _NAMED
+        alike = is_thing(part) and is_thing(whole) and names_agree(part, whole) > NAMED
         if larger and alike and float(touching(part.cells, whole.cells).mean()) >= _INSIDE:
             out.add(ids[n])
     return out
@@ -226,7 +227,7 @@ def _wholes(
         for k in np.flatnonzero(near).tolist():
             w = wholes[ids[k]]
             larger = len(w.cells) > _LARGER * len(e.cells)
-            alike = names_agree(e, w) > _NAMED and is_thing(e) == is_thing(w)
+            alike = names_agree(e, w) > NAMED and is_thing(e) == is_thing(w)
             if larger and alike and float(touching(e.cells, w.cells).mean()) >= c.part:
                 out[n] = ids[k]
     return out

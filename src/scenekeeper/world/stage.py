@@ -88,7 +88,7 @@ class World:
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
-        return {"version": 12, "belief": asdict(self.belief), "compare": asdict(self.compare)}
+        return {"version": 13, "belief": asdict(self.belief), "compare": asdict(self.compare)}
 
     def reduce(self, tables: SessionTables, run: str) -> Mapping[str, pa.Table]:
         """The session's objects; those that it shares with earlier sessions keep their ids."""
@@ -99,13 +99,13 @@ class World:
         from scenekeeper.world.summary import evidence
 
         pieces = [] if self.pieces is None else tables.of_session(self.pieces).to_pylist()
-        gathering, keyframes, n_tracks = Gathering(belief=self.belief), Keyframes(), 0
+        up = _up(pieces, _poses(tables))
+        gathering, keyframes, n_tracks = Gathering(belief=self.belief, up=up), Keyframes(), 0
         for camera, shown in _shown(tables, {r["track"]: r for r in pieces}):
             gathering.add(shown)
             keyframes.add(shown, camera, gathering.shown[-1][1])
             n_tracks = max(n_tracks, int(shown.track.max(initial=-1)) + 1)
         gathering.finish()
-        up = _up(pieces, [T for _, T, _, _ in gathering.shown])
         found, rows = evidence(gathering, up, _told(pieces), n_tracks)
         things = with_structure(found, up)
         told = keyframes.evidence(tables.session, run, up, things)
@@ -204,6 +204,7 @@ def _frame(
         tuple(np.frombuffer(r["rgb"], np.uint8).reshape(-1, 3) for r in rows),
         _looks(rows, pieces),
         np.array([_is_structure(r, pieces) for r in rows], np.bool_),
+        depth["picture"],
     )
 
 
@@ -220,6 +221,12 @@ def _looks(
     if not found or not all(found):
         return None
     return np.array(found, np.float32)
+
+
+def _poses(tables: SessionTables) -> list[Float]:
+    """As recorded, of the frames that have any."""
+    parts = [part["pose"].drop_null().to_pylist() for part in tables.each_clip("depths")]
+    return [geometry.pose_matrix(p) for part in parts for p in part]
 
 
 def _up(pieces: Sequence[Mapping[str, Any]], poses: Sequence[Float]) -> Float:

@@ -20,6 +20,7 @@ from scenekeeper.world.evidence import Evidence
 from scenekeeper.world.existence import existence
 from scenekeeper.world.gathering import Gathering, Tally
 from scenekeeper.world.names import HabitConfig, Said, habitual
+from scenekeeper.world.palette import palette
 from scenekeeper.world.position import PositionConfig, box_estimate
 from scenekeeper.world.scene import CELL
 from scenekeeper.world.votes import Votes
@@ -108,7 +109,8 @@ def evidence(
                 tally.first_t_ns,
                 tally.last_t_ns,
                 _best(tally),
-                _spread(colors),
+                palette(tally.palette),
+                *tally.measures.usual(),
             )
         )
         ids.append(o)
@@ -127,15 +129,6 @@ def _cut(
 
 _BEYOND = 1.5 * CELL
 """How far beyond a face a picture must go on to tell that the object does not, metres."""
-
-
-def _spread(colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """At most :data:`_TONES` colours, evenly chosen in the order they were seen."""
-    rows = np.linspace(0, len(colors) - 1, min(len(colors), _TONES)).round().astype(np.int64)
-    return colors[rows]
-
-
-_TONES = 64
 
 
 def _noise(towards: Float) -> Float:

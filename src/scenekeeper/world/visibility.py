@@ -115,17 +115,28 @@ class Sight:
 
 @dataclass(frozen=True, eq=False)
 class Keyframe:
-    """A small depth image that is kept to ask later what had been free: 9.6 KB at 80 x 60.
+    """A small picture that is kept to ask later what had been free, and of which colour.
 
     Attributes:
         depth_mm: ``uint16 [h, w]`` millimetres, 0 = unknown.
         intrinsics: ``float64 [3, 3]`` of this small image.
         T_world_camera: ``float64 [4, 4]``.
+        picture: JPEG of the same size; ``None`` = colours are not known.
     """
 
     depth_mm: NDArray[np.uint16]
     intrinsics: Float
     T_world_camera: Float
+    picture: bytes | None = None
+
+    @property
+    def rgb(self) -> NDArray[np.uint8] | None:
+        """Colours ``uint8 [h, w, 3]``; ``None`` = not known."""
+        if self.picture is None:
+            return None
+        import simplejpeg
+
+        return np.asarray(simplejpeg.decode_jpeg(self.picture), np.uint8)
 
     @property
     def metres(self) -> NDArray[np.float32]:
