@@ -33,7 +33,7 @@ from scenekeeper.store import Dataset, open_dataset
 
 Float = NDArray[np.float64]
 
-SEEDS = range(10_200, 10_206)
+SEEDS = range(10_200, 10_224)
 SECONDS, SIZE = 8.0, (320, 240)
 
 ERRORS = Errors(

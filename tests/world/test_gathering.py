@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -88,7 +90,13 @@ LEFT, RIGHT = (20, 20, 80, 100), (80, 20, 140, 100)
 
 def of_table(first: int, *tracks: dict[int, Box]) -> list[Shown]:
     """Frames that see the table's surface, whatever was detected."""
-    return [shown(first + k, boxes, depth(TABLE)) for k, boxes in enumerate(tracks)]
+    return [
+        replace(
+            shown(first + k, boxes, depth(TABLE)),
+            phrase=tuple("phone" if b == PHONE else "table" for b in boxes.values()),
+        )
+        for k, boxes in enumerate(tracks)
+    ]
 
 
 def objects(gathering: Gathering) -> list[list[int]]:
@@ -113,6 +121,19 @@ def test_what_furniture_covers_now_and_then_does_not_become_part_of_it() -> None
 def test_a_whole_that_was_taken_for_two_halves_becomes_one() -> None:
     gathering = gathered(*of_table(0, {1: LEFT}, {2: RIGHT}, {3: TABLE}, {3: TABLE}))
     assert len({o for of in objects(gathering) for o in of}) == 1
+
+
+def test_a_thing_that_pictures_show_by_halves_becomes_one() -> None:
+    halves = of_table(0, {1: LEFT}, {1: LEFT}, {2: RIGHT}, {2: RIGHT})
+    gathering = gathered(*halves)
+    assert objects(gathering) == [[0]] * 4
+    assert gathering.tallies[0].frames == 4 and gathering.tallies[0].tracks == {1: 2, 2: 2}
+    assert [e.kind for e in gathering.mapper.events] == ["born", "born", "merged"]
+
+
+def test_two_of_a_name_side_by_side_that_one_picture_shows_stay_two() -> None:
+    gathering = gathered(*of_table(0, {1: LEFT}, {2: RIGHT}, {1: LEFT, 2: RIGHT}))
+    assert objects(gathering) == [[0], [1], [0, 1]]
 
 
 def test_the_part_of_a_thing_that_is_not_hidden_is_that_thing() -> None:

@@ -100,6 +100,21 @@ def test_a_thing_seen_from_the_front_alone_is_thought_to_go_on_behind() -> None:
     assert np.sqrt(box.covariance[0, 0]) > 2 * np.sqrt(box.covariance[1, 1])
 
 
+FLAT = np.array((0.2, 0.06, 0.03))
+
+
+def test_a_flat_thing_seen_from_above_ends_where_what_it_lies_on_shows() -> None:
+    """From its long side alone, at 45 degrees: a strip as wide as it is high is hidden."""
+    from_above = np.array([[0.0, 1.0, 1.0]])
+    box = box_estimate(np.zeros(3), FLAT, np.eye(3), from_above, NOISE, CONFIG)
+    assert box.extent[1] == pytest.approx(0.06 + 0.03 / 2)
+    assert box.center[1] == pytest.approx(-0.03 / 4)
+    level = box_estimate(np.zeros(3), FLAT, np.eye(3), from_above * [1, 1, 0.05], NOISE, CONFIG)
+    assert level.extent[1] == pytest.approx(0.06 + (0.2 - 0.06) / 2)
+    floating = box_estimate(np.zeros(3), FLAT, np.eye(3), from_above, NOISE, CONFIG, resting=False)
+    assert floating.extent[1] == pytest.approx(level.extent[1])
+
+
 def test_a_thing_that_all_pictures_end_at_may_go_on_by_as_much_as_was_seen() -> None:
     around = np.array([[1, 0, 0.2], [-1, 0, 0.2], [0, 1, 0.2], [0, -1, 0.2]])
     cut = np.zeros((3, 2), np.bool_)

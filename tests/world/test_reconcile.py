@@ -263,3 +263,56 @@ def test_instances_are_numbered_anew_and_every_decision_names_the_models_number(
     labels, told = reconciled(MadeTables(raw, things, {(0, 0): 1, (0, 1): 2}), depth(BOWL))
     assert [(r["instance"], r["phrase"]) for r in labels] == [(0, "bowl")]
     assert {t["instance"]: t["action"] for t in told} == {0: "removed", 1: "confirmed"}
+
+
+def with_mask(row: dict[str, Any], shape: NDArray[np.bool_]) -> dict[str, Any]:
+    """The same label with another outline."""
+    counts = masks.encode(shape)
+    box = [float(v) for v in masks.box(counts, shape.shape)]
+    return {**row, "mask": counts, "area": masks.area(counts), "box_xyxy": box}
+
+
+def both(*boxes: tuple[int, int, int, int]) -> NDArray[np.bool_]:
+    return np.logical_or.reduce([mask(b) for b in boxes])
+
+
+TWO = [thing(1, "mug", MUG), thing(2, "bowl", BOWL)]
+
+
+def apart(frames: int) -> tuple[Rows, dict[tuple[int, int], int]]:
+    """Labels of the mug and the bowl, each as it is."""
+    rows = [label(k, 0, MUG, "mug", track=11) for k in range(frames)]
+    rows += [label(k, 1, BOWL, "bowl", track=12) for k in range(frames)]
+    return rows, {(k, n): n + 1 for k in range(frames) for n in (0, 1)}
+
+
+def test_a_mask_that_takes_in_a_neighbour_is_redrawn_to_its_own_object() -> None:
+    rows, shows = apart(6)
+    rows.append(with_mask(label(6, 0, MUG, "mug", track=11), both(MUG, BOWL)))
+    labels, told = reconciled(MadeTables(rows, TWO, {**shows, (6, 0): 1}), *[depth(MUG, BOWL)] * 7)
+    last = {r["phrase"]: r for r in labels if r["frame_id"] == 6}
+    assert iou(last["mug"], MUG) > 0.8 and iou(last["bowl"], BOWL) > 0.8
+    assert {t["action"] for t in told if t["frame_id"] == 6} == {"redrawn", "added"}
+
+
+def test_a_mask_that_only_bleeds_over_its_edge_keeps_its_outline() -> None:
+    rows, shows = apart(6)
+    bled = mask((MUG[0] - 2, MUG[1] - 2, MUG[2] + 2, MUG[3] + 2))
+    rows.append(with_mask(label(6, 0, MUG, "mug", track=11), bled))
+    labels, _ = reconciled(MadeTables(rows, TWO, {**shows, (6, 0): 1}), *[depth(MUG, BOWL)] * 7)
+    last = next(r for r in labels if r["frame_id"] == 6 and r["phrase"] == "mug")
+    assert last["mask"] == masks.encode(bled)
+
+
+def test_of_two_masks_of_one_thing_one_stays_however_their_boxes_lie() -> None:
+    """One has a speck far away, so the boxes have little in common."""
+    rows, shows = apart(6)
+    speck = (2, 2, 6, 6)
+    rows.append(label(6, 0, BOWL, "bowl", track=12))
+    rows.append(with_mask(label(6, 1, BOWL, "mug", track=11), both(BOWL, speck)))
+    shows |= {(6, 0): 2, (6, 1): 2}
+    labels, told = reconciled(MadeTables(rows, TWO, shows), *[depth(MUG, BOWL)] * 7)
+    last = [r for r in labels if r["frame_id"] == 6]
+    assert [iou(r, BOWL) > 0.8 for r in last if r["phrase"] == "bowl"] == [True]
+    assert all(iou(r, MUG) > 0.8 for r in last if r["phrase"] == "mug")
+    assert [t["action"] for t in told if (t["frame_id"], t["instance"]) == (6, 1)] == ["removed"]

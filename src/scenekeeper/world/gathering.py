@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenekeeper import geometry
+from scenekeeper.schema import UNNAMED
 from scenekeeper.world.existence import (
     Existence,
     ExistenceConfig,
@@ -28,6 +29,7 @@ from scenekeeper.world.lift import Lifted
 from scenekeeper.world.mapping import MapConfig, Mapper
 from scenekeeper.world.measures import Measures, measured
 from scenekeeper.world.palette import counted, nothing
+from scenekeeper.world.pieces import Piece, united
 from scenekeeper.world.settle import Settler
 from scenekeeper.world.visibility import AT_MOST, Samples, look
 
@@ -218,7 +220,10 @@ class Gathering:
         self._pictures[shown.frame_id] = T, shown.intrinsics, shown.depth.shape
 
     def finish(self) -> None:
-        """Give everything that was said of objects that merged to those that they are now."""
+        """Join the pieces of things, and give everything that was said of objects that merged to
+        those that they are now."""
+        for part, whole in united(self._pieces()):
+            self.mapper.unite(part, whole)
         ids = np.arange(len(self.tallies))
         now = self.mapper.resolve(ids)
         e = self.existence
@@ -231,6 +236,28 @@ class Gathering:
             if tally.scores:
                 n, total = np.array(list(tally.scores.values())).T
                 e.told[o] = told_by_tracks(n, total, float(e.seen[o].sum()), self.belief)
+
+    def _pieces(self) -> list[Piece]:
+        """Things that are there now and have a name."""
+        key, owner, _ = self.mapper.votes.owners()
+        order = np.lexsort((key, owner))
+        key, owner = key[order], owner[order]
+        frames: dict[int, set[int]] = {}
+        words: dict[int, Counter[str]] = {}
+        for frame_id, _, _, objects in self.sightings():
+            for o in objects:
+                frames.setdefault(o, set()).add(frame_id)
+        for o, tally in enumerate(self.tallies):
+            now = int(self.mapper.resolve(np.array([o]))[0])
+            for (_, word), (n, _) in tally.words.items():
+                words.setdefault(now, Counter())[word] += n
+        out = []
+        for o in np.unique(owner).tolist():
+            first, last = np.searchsorted(owner, [o, o + 1])
+            word = words[o].most_common(1)[0][0] if words.get(o) else UNNAMED
+            if word != UNNAMED and not self.mapper.is_structure(o):
+                out.append(Piece(o, word, key[first:last], frozenset(frames.get(o, ()))))
+        return out
 
     def looked_at(self, frames: Iterable[int], points: Float) -> NDArray[np.bool_]:
         """Whether each of ``points [P, 3]`` falls into the picture of one of some frames, whatever

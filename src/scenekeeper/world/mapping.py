@@ -138,6 +138,16 @@ class Mapper:
         """What objects are by now; they may have merged since."""
         return self.votes.resolve(objects)
 
+    def unite(self, loser: int, winner: int) -> None:
+        """Two objects are one from now on."""
+        self.votes.join(loser, winner)
+        self._looks.join(loser, winner)
+        self.events.append(Event("merged", self._frame, loser, winner))
+
+    def is_structure(self, number: int) -> bool:
+        """Whether an object is floor, wall or the like."""
+        return bool(self._structure[number])
+
     def observe(self, seen: Seen) -> Int:
         """Take in a frame; object of each detection ``int64 [M]``, -1 = too little of it is seen.
 
@@ -300,9 +310,7 @@ class Mapper:
             if a == b or self._looks.cosine(a, b) < c.alike:
                 continue
             winner, loser = (a, b) if self.votes.size[a] >= self.votes.size[b] else (b, a)
-            self.votes.join(loser, winner)
-            self._looks.join(loser, winner)
-            self.events.append(Event("merged", self._frame, loser, winner))
+            self.unite(loser, winner)
 
 
 class _Looks:

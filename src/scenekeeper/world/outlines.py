@@ -25,7 +25,7 @@ def box(counts: bytes, size: tuple[int, int]) -> list[float]:
 def overlap(a: Row, b: Row) -> float:
     """IoU of two instances' masks; of their boxes where one has no mask."""
     x = geometry.box_iou(np.array([a["box_xyxy"]]), np.array([b["box_xyxy"]]))[0, 0]
-    if x < 0.3 or a["mask"] is None or b["mask"] is None:
+    if x == 0 or a["mask"] is None or b["mask"] is None:
         return float(x)
     return float(masks.iou([a["mask"]], [b["mask"]], (a["height"], a["width"]))[0, 0])
 

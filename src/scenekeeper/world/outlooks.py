@@ -110,6 +110,7 @@ class Looked:
         views: what should be seen of each object, by track.
         track: by instance, the track that stands for its object; -1 = none.
         fit: by instance, IoU of its mask with what should be seen of its object; NaN = not known.
+        several: instances whose masks are of several objects in one.
     """
 
     frame_id: int
@@ -118,6 +119,7 @@ class Looked:
     views: Mapping[int, View]
     track: Mapping[int, int]
     fit: Mapping[int, float]
+    several: frozenset[int] = frozenset()
 
 
 def homes(world: WorldSeen, rows: Iterable[Row]) -> dict[int, int]:

@@ -74,6 +74,7 @@ class ReconcileConfig:
         astray: unless it agrees even less than this: then it is of something else and removed, if
             its track is not the object's; or the map is off there,
         swallowed: or it is of several objects in one, each of which lies in it by so large a share,
+        better: and which agree with it together by so much more than its own alone,
         trust: if the object's other masks agree so often,
         add_trust: as they must less often for it to be added.
         max_depth: farther depth is not used, metres.
@@ -91,6 +92,7 @@ class ReconcileConfig:
     redraw: float = 0.6
     astray: float = 0.3
     swallowed: float = 0.7
+    better: float = 0.08
     trust: float = 0.75
     add_trust: float = 0.5
     max_depth: float = 6.0
@@ -146,7 +148,8 @@ class ReconcileJob:
         views = self._views(frame)
         whose = {r["instance"]: self._whose(r, views) for r in self.raw.get(frame.frame_id, [])}
         track, fit = ({n: of[k] for n, of in whose.items()} for k in range(2))
-        return Looked(frame.frame_id, frame.t_ns, frame.camera, views, track, fit)  # type: ignore[arg-type]
+        several = frozenset(n for n, of in whose.items() if of[2])
+        return Looked(frame.frame_id, frame.t_ns, frame.camera, views, track, fit, several)  # type: ignore[arg-type]
 
     def collect(self, item: Looked) -> None:
         """Keep one frame's."""
@@ -227,13 +230,15 @@ class ReconcileJob:
                 told.append(_decision(kept[-1], number, "kept", why))
                 continue
             view = frame.views.get(track) if trust.of[track] >= self.config.trust else None
-            new, action, reason = self._agreed(row, thing, track, view, fit[number])
+            several = number in frame.several
+            new, action, reason = self._agreed(row, thing, track, view, fit[number], several)
             kept.append(new)
             told.append(_decision(new, number, action, reason))
         return kept, told
 
-    def _whose(self, row: Row, views: Mapping[int, View]) -> tuple[int, float]:
-        """Track that stands for an instance's object, and how well its mask fits that (IoU).
+    def _whose(self, row: Row, views: Mapping[int, View]) -> tuple[int, float, bool]:
+        """Track that stands for an instance's object, how well its mask fits that (IoU), and
+        whether it is of several objects in one.
 
         The map says whose it is, unless its outline is not that object's and is another's. Where
         the map cannot tell, or knows nothing of the object but this, the model's track does.
@@ -242,20 +247,19 @@ class ReconcileJob:
         if self.world.objects.get(track, NOTHING)["frames"] < self.config.seen:
             track = self._home.get(row["track"], track)
         if row["mask"] is None or is_structure(self.world.objects.get(track, NOTHING)):
-            return track, np.nan
+            return track, np.nan, False
         mask = masks.decode(row["mask"], (row["height"], row["width"]))
         fit = views[track].iou(mask) if track in views else np.nan
         if fit >= self.config.redraw or not views:
-            return track, fit
+            return track, fit, self._is_several(mask, track, views)
         others = {t: v.iou(mask) for t, v in views.items() if self._is_sure(self.world.objects[t])}
         best = max(others, key=lambda t: others[t], default=track)
         if others.get(best, 0.0) >= self.config.redraw:
-            return best, others[best]
-        if self._swallows(mask, track, views):
-            return track, max(fit, self.config.astray)
-        return track, fit
+            return best, others[best], self._is_several(mask, best, views)
+        several = self._is_several(mask, track, views)
+        return track, max(fit, self.config.astray) if several else fit, several
 
-    def _swallows(self, mask: Mask, track: int, views: Mapping[int, View]) -> bool:
+    def _is_several(self, mask: Mask, track: int, views: Mapping[int, View]) -> bool:
         """Whether a mask is that of an object and of others beside it, all in one."""
         c = self.config
         inside = {
@@ -263,7 +267,10 @@ class ReconcileJob:
             for t, v in views.items()
             if v.shared(mask) >= c.swallowed * v.area and self._is_sure(self.world.objects[t])
         }
-        return track in inside and len(inside) > 1 and iou([*inside.values()], mask) >= c.redraw
+        if track not in inside or len(inside) < 2:
+            return False
+        alone = iou([inside[track]], mask)
+        return iou([*inside.values()], mask) >= max(c.redraw, alone + c.better)
 
     def _belief(self, frame: Looked, row: Row) -> tuple[float, float, float]:
         number = row["instance"]
@@ -306,12 +313,12 @@ class ReconcileJob:
         return fit < self.config.astray
 
     def _agreed(
-        self, row: Row, thing: Row, track: int, view: View | None, fit: float
+        self, row: Row, thing: Row, track: int, view: View | None, fit: float, several: bool
     ) -> tuple[Row, str, str]:
         """An instance as the world has it, with what was done and why."""
         new = {**row, "track": track, "before": row["track"], "signals": _signals(row, thing)}
         action, reason = "confirmed", f"the world says {thing['phrase']}"
-        doubtful = self.config.astray <= fit < self.config.redraw
+        doubtful = several or self.config.astray <= fit < self.config.redraw
         if view is not None and doubtful and self._is_sure(thing):
             new.update(outlines.drawn(view, (row["height"], row["width"])))
             new["flags"] = [*(row["flags"] or ()), "redrawn"]
