@@ -21,6 +21,7 @@ from scenekeeper.store import atomic
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 NOT_BENCHMARKS = {"__main__", "harness", "moving_boxes", "byte_track", "peer_trackers"}
 NOT_BENCHMARKS |= {"doubtful_rooms", "confused_names", "placed_things", "revisited"}
+NOT_BENCHMARKS |= {"looked_at", "lookalikes"}
 NOT_BENCHMARKS |= {"concept_graphs", "mapping_input", "mapping_quality", "our_map", "peer_map"}
 NOT_BENCHMARKS |= {
     "tiny_sam",

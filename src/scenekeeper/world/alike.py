@@ -57,7 +57,7 @@ _FEW = 6
 _IN_PLACE = 0.02
 """How much the palettes of things that stay differ in usual light: a median."""
 
-_SAME, _FALLS = 2.0, 10.0
+_SAME, _FALLS = 2.5, 10.0
 """Log-likelihood ratio of palettes that do not differ, and how it falls with how far they do. By
 how it turned out on 143 moved things and 1290 pairs of others of one name, simulated homes of seeds
 9400 to 9431 and 9600 to 9615; things made alike are among these."""

@@ -20,10 +20,10 @@ from scenekeeper.world.visibility import Keyframe, Samples, look
 
 Float = NDArray[np.float64]
 
-_AGREE = 0.95
+_AGREE = 0.9
 """Share of what is tested that must lie on a surface. Of simulated visits laid where they belong
-0.97 and more did, 0.85 of those shifted by 10 cm, and at most 0.6 of those to other homes (seeds
-500 to 509)."""
+0.94 and more did, though up to sixteen things had changed; at most 0.79 of those shifted by 11 cm,
+and at most 0.75 of those to other homes (seeds 9400 to 9431)."""
 
 _ENOUGH = 200
 """Points that must be tested, of either."""

@@ -1,4 +1,4 @@
-"""Depth images worth keeping of a session, and the surface that they show.
+"""Small pictures with depth worth keeping of a session, and the surface that they show.
 
 In: frames in order with settled poses. Out: a session's evidence. However long the session, no more
 is held than a few hundred small images and one point per voxel.
@@ -20,11 +20,12 @@ from scenekeeper.world.visibility import Keyframe
 
 Float = NDArray[np.float64]
 
-_TURN = np.radians(15)
-_STEP = 0.25
-"""A depth image is kept whenever its camera has turned or moved by so much (metres)."""
+_TURN = np.radians(7)
+_STEP = 0.1
+"""A picture is kept whenever its camera has turned or moved by so much (metres). With half as many,
+changes are told a point of F1 worse (simulated homes, seeds 9400 to 9431)."""
 
-_MOST = 200
+_MOST = 400
 _SURFACE_REACH = 5.0
 """Farther depth is too noisy for a surface, metres."""
 

@@ -39,6 +39,8 @@ class ShadeConfig:
         other_log: and its deviation.
         alike: share of these that look no other than what stays.
         limit: largest log-likelihood ratio, either way.
+        hidden: share of what is known of a thing that both visits must show for its place to be
+            another's, at least, and to be that in full.
 
     Measured on simulated homes, seeds 9400 to 9407.
     """
@@ -54,6 +56,7 @@ class ShadeConfig:
     other_log: float = 0.75
     alike: float = 0.35
     limit: float = 4.0
+    hidden: tuple[float, float] = (0.25, 0.6)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,10 +66,12 @@ class Shades:
     Attributes:
         earlier: N of ``float64 [S, 3]`` amounts of light, 0 to 1, sample by sample,
         later: and the same in the later visit.
+        share: ``float64 [N]`` how much of what either visit shows of it both do.
     """
 
     earlier: tuple[Float, ...]
     later: tuple[Float, ...]
+    share: Float
 
 
 def shades(
@@ -86,10 +91,15 @@ def shades(
     c = config or ShadeConfig()
     samples = Samples.of_cells([t.cells for t in things], CELL, c.samples)
     before, after = _seen(samples, earlier), _seen(samples, later)
-    both = np.isfinite(before[:, 0]) & np.isfinite(after[:, 0])
-    rows = [np.flatnonzero(both[a:b]) + a for a, b in pairwise(samples.start.tolist())]
-    rows = [r if len(r) >= c.least else r[:0] for r in rows]
-    return Shades(tuple(before[r] for r in rows), tuple(after[r] for r in rows))
+    seen = np.isfinite(before[:, 0]), np.isfinite(after[:, 0])
+    rows, share = [], []
+    for a, b in pairwise(samples.start.tolist()):
+        one, other = (np.flatnonzero(side[a:b]) + a for side in seen)
+        both = np.intersect1d(one, other)
+        share.append(len(both) / max(len(one), len(other), 1))
+        rows.append(both if len(both) >= c.least else both[:0])
+    colors = (tuple(side[r] for r in rows) for side in (before, after))
+    return Shades(*colors, np.array(share))
 
 
 def cast(shades: Shades) -> Float:
@@ -112,7 +122,11 @@ def others(shades: Shades, cast: Float, config: ShadeConfig | None = None) -> Fl
     than what the other does; 0 where that is not known."""
     c = config or ShadeConfig()
     pairs = zip(shades.earlier, shades.later, strict=True)
-    return np.array([_other(a * np.sqrt(cast), b / np.sqrt(cast), c) for a, b in pairs], np.float64)
+    said = np.array([_other(a * np.sqrt(cast), b / np.sqrt(cast), c) for a, b in pairs], np.float64)
+    # What shows of a place that is hidden for the rest is mixed with what hides it.
+    least, most = c.hidden
+    clear = np.clip((shades.share - least) / (most - least), 0, 1)
+    return np.asarray(np.where(said > 0, said * clear, said), np.float64)
 
 
 def _other(earlier: Float, later: Float, c: ShadeConfig) -> float:

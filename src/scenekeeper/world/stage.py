@@ -88,7 +88,7 @@ class World:
 
     def facts(self) -> Mapping[str, Any]:
         """What the output depends on."""
-        return {"version": 14, "belief": asdict(self.belief), "compare": asdict(self.compare)}
+        return {"version": 15, "belief": asdict(self.belief), "compare": asdict(self.compare)}
 
     def reduce(self, tables: SessionTables, run: str) -> Mapping[str, pa.Table]:
         """The session's objects; those that it shares with earlier sessions keep their ids."""
