@@ -35,9 +35,9 @@ def test_a_camera_that_stands_still_leaves_one_keyframe_and_its_times() -> None:
     assert e.keyframes[0].depth_mm.tolist() == [[2000] * 4] * 3
 
 
-def test_turning_by_fifteen_degrees_is_going_on() -> None:
+def test_turning_by_seven_degrees_is_going_on() -> None:
     kept, turned = Keyframes(), np.eye(4)
-    turned[:2, :2] = [[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]]
+    turned[:2, :2] = [[np.cos(0.13), -np.sin(0.13)], [np.sin(0.13), np.cos(0.13)]]
     kept.add(shown(0), "front", np.eye(4))
     kept.add(shown(1), "front", turned)
     assert kept.ids == [0, 1]
@@ -54,10 +54,10 @@ def test_however_long_the_way_keyframes_are_few_and_evenly_spread() -> None:
     kept = Keyframes()
     for k in range(3000):
         kept.add(shown(k), "front", at(0.3 * k))
-        assert len(kept.frames) <= 400
+        assert len(kept.frames) <= 800
     e = kept.evidence("s", "a", np.array([0.0, 0, 1]), ())
     gaps = np.diff(e.keyframe_ids)
-    assert len(e.keyframes) == 200 and gaps.max() <= 2 * gaps.min()
+    assert len(e.keyframes) == 400 and gaps.max() <= 2 * gaps.min()
     assert e.keyframe_ids[0] == 0 and e.keyframe_ids[-1] > 2900
 
 

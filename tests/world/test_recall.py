@@ -74,6 +74,40 @@ def test_what_hardly_moves_fades_slower(dataset: Dataset) -> None:
     assert wall.existence > 0.85 > 0.5 > mug.existence
 
 
+def test_where_mugs_stay_they_fade_slower_than_where_they_leave(tmp_path: Path) -> None:
+    """Of eight mugs all were there again each morning, or only the first was."""
+
+    def morning(left: bool) -> Callable[[Memory, str], None]:
+        def tell(memory: Memory, name: str) -> None:
+            for number in range(1, 9):
+                if number > 1 and left and name != NAMES[0]:
+                    lacks("taken", number=number)(memory, name)
+                else:
+                    shows(number)(memory, name)
+
+        return tell
+
+    left = {}
+    for leave in (False, True):
+        place = Dataset.create(tmp_path / f"{leave}.sk")
+        visits(place, *[morning(leave)] * 3)
+        then, later = (thing(place, t_ns=2 * DAY + k * DAY).existence for k in (0, 1))
+        left[leave] = later / then
+    assert left[False] > 1.2 * left[True]
+
+
+def test_a_thing_that_moved_each_day_is_expected_to_move(dataset: Dataset) -> None:
+    def moves(memory: Memory, name: str) -> None:
+        shows()(memory, name)
+        memory.log(name, "a", "moved", 1)
+
+    visits(dataset, shows(), moves, moves)
+    restless = thing(dataset, t_ns=3 * DAY).existence
+    still = Dataset.create(dataset.path.parent / "still.sk")
+    visits(still, shows(), shows(), shows())
+    assert thing(still, t_ns=3 * DAY).existence > restless
+
+
 def test_what_was_taken_is_missing_at_its_last_place(dataset: Dataset) -> None:
     visits(dataset, shows(center=np.array([4.0, 5.0, 6.0])), lacks("taken", 0.55))
     gone = thing(dataset)

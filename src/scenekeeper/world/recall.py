@@ -7,16 +7,26 @@ for who writes, and changes nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import exp, log, sqrt
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from scenekeeper.errors import DatasetError
 from scenekeeper.schema import Relation
 from scenekeeper.store import Dataset, open_dataset
-from scenekeeper.world.decay import Circumstances, fade, status
+from scenekeeper.world.decay import (
+    Circumstances,
+    Looks,
+    Mobility,
+    fade,
+    learned,
+    mobility_of,
+    status,
+)
 from scenekeeper.world.evidence import Evidence
 from scenekeeper.world.memory import Event, Memory, Place, reading
 from scenekeeper.world.people import People, people
@@ -129,6 +139,7 @@ def _scene(memory: Memory, places: Sequence[Place], said: People, now: int) -> S
     """What visits in order of time come to, and what people said of it."""
     told: dict[int, _Told] = {}
     relations: dict[Pair, Relation] = {}
+    looks: list[_Look] = []
     for p in places:
         shown = said.shown(p.session, memory.evidence(p.session))
         absent = said.absent(memory.absences(p.session), shown)
@@ -137,16 +148,18 @@ def _scene(memory: Memory, places: Sequence[Place], said: People, now: int) -> S
             for v in memory.events(p.session, "moved")
             if v.run == p.run and v.object is not None
         }
+        taken = {number for number, (verdict, _) in absent.items() if verdict == "taken"}
+        looks += _looks(told, p, set(shown), taken, moved)
         for number, e in shown.items():
             told.setdefault(number, _Told()).seen(p, e)
         for number, (verdict, score) in absent.items():
             if number in told:
                 told[number].absent(p, verdict, score)
-        taken = {number for number, (verdict, _) in absent.items() if verdict == "taken"}
         lie = said.relations(p.session, memory.relations(p.session), shown)
         _update(relations, lie, set(shown), taken, moved, p.first_t_ns)
+    table = learned(_collected(looks))
     things = [
-        _thing(number, told[number], said.names.get(number), number in moved, now)
+        _thing(number, told[number], said.names.get(number), number in moved, now, table)
         for number in sorted(told)
     ]
     return Scene(
@@ -187,12 +200,40 @@ def _update(
         relations[key] = Relation(*key, r.score, r.source, r.frame, since)
 
 
-def _thing(number: int, told: _Told, name: str | None, moved: bool, now: int) -> Thing:
+_Look = tuple[str, float, bool]
+"""Mobility of a thing that was looked for again, seconds since the look before, whether it had
+left."""
+
+
+def _looks(
+    told: Mapping[int, _Told], place: Place, shown: set[int], taken: set[int], moved: set[int]
+) -> Iterator[_Look]:
+    """What a visit tells of how soon things leave their places."""
+    for number in sorted(told.keys() & (shown | taken)):
+        before = told[number]
+        seconds = max(0, place.first_t_ns - before.looked_t_ns) * _SECOND
+        name = before.evidence[-1][1].phrase
+        yield mobility_of(name), seconds, number in taken or number in moved
+
+
+def _collected(looks: Sequence[_Look]) -> Looks:
+    kinds, seconds, moved = ([look[k] for look in looks] for k in range(3))
+    return Looks(np.array(kinds, np.str_), np.array(seconds, np.float64), np.array(moved, np.bool_))
+
+
+def _thing(
+    number: int,
+    told: _Told,
+    name: str | None,
+    moved: bool,
+    now: int,
+    table: Mapping[str, Mobility],
+) -> Thing:
     """One thing as believed now: where and how the last visit that saw it did."""
     evidence = [e for _, e in told.evidence]
     e, p = evidence[-1], told.belief
     names = {name: 1.0} if name is not None else _names(evidence)
-    p_now = fade(p, max(0, now - told.looked_t_ns) * _SECOND, names)
+    p_now = fade(p, max(0, now - told.looked_t_ns) * _SECOND, names, table)
     about = Circumstances(moved=moved, verified=name is not None)
     return Thing(
         number,

@@ -92,14 +92,14 @@ def shades(
     samples = Samples.of_cells([t.cells for t in things], CELL, c.samples)
     before, after = _seen(samples, earlier), _seen(samples, later)
     seen = np.isfinite(before[:, 0]), np.isfinite(after[:, 0])
-    rows, share = [], []
+    rows: list[Int] = []
+    share: list[float] = []
     for a, b in pairwise(samples.start.tolist()):
         one, other = (np.flatnonzero(side[a:b]) + a for side in seen)
         both = np.intersect1d(one, other)
         share.append(len(both) / max(len(one), len(other), 1))
         rows.append(both if len(both) >= c.least else both[:0])
-    colors = (tuple(side[r] for r in rows) for side in (before, after))
-    return Shades(*colors, np.array(share))
+    return Shades(tuple(before[r] for r in rows), tuple(after[r] for r in rows), np.array(share))
 
 
 def cast(shades: Shades) -> Float:
