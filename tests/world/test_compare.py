@@ -85,6 +85,14 @@ def test_by_its_colours_a_plate_is_taken_at_one_look() -> None:
     assert told(compare(known(), now, images, before)) == [("taken", 13, None)]
 
 
+def test_what_is_told_taken_has_pictures_that_show_its_place() -> None:
+    eyes = EYES[1:3]
+    images = keyframes((TABLE, CARTON, KETTLE), eyes, light=1.0)
+    now = [evidence(b, k) for k, b in enumerate((TABLE, CARTON, KETTLE))]
+    [change] = compare(known(), now, images, keyframes(ROOM, light=1.0)).changes
+    assert change.kind == "taken" and sorted(change.frames) == [0, 1]
+
+
 def test_a_plate_of_the_same_colours_that_nobody_spoke_of_is_missed_not_taken() -> None:
     now = [evidence(b, k) for k, b in enumerate((TABLE, CARTON, KETTLE))]
     c = compare(known(), now, keyframes(ROOM, EYES[:2], light=1.0), keyframes(ROOM, light=1.0))

@@ -52,8 +52,8 @@ class Change:
         score: probability that it is so.
         phrase: what the thing is called,
         was_at: and where it was, ``float64 [3]`` metres; ``None`` of what was added.
-        frames: what shows it: frames that show the thing, or, of what was taken, depth images of
-            the session, by index, that show its place empty.
+        frames: what shows it: frames that show the thing, or, of what was taken, pictures of the
+            session, by index, that show its place: empty, if depth tells.
     """
 
     kind: ChangeKind
@@ -174,9 +174,11 @@ class _Both:
         thing = None if now is None else self.things[now]
         told = was or thing
         assert told is not None
-        frames = thing.views if thing else self.now[before or 0].at
         at = None if was is None else was.center
-        return Change(kind, before, now, score, told.phrase, at, frames)
+        if thing is not None:
+            return Change(kind, before, now, score, told.phrase, at, thing.views)
+        place = self.now[before or 0]
+        return Change(kind, before, now, score, told.phrase, at, place.at or place.shown)
 
 
 @dataclass(frozen=True, eq=False)

@@ -247,10 +247,10 @@ class Gathering:
         for frame_id, _, _, objects in self.sightings():
             for o in objects:
                 frames.setdefault(o, set()).add(frame_id)
-        for o, tally in enumerate(self.tallies):
-            now = int(self.mapper.resolve(np.array([o]))[0])
+        now = self.mapper.resolve(np.arange(len(self.tallies))).tolist()
+        for o, tally in zip(now, self.tallies, strict=True):
             for (_, word), (n, _) in tally.words.items():
-                words.setdefault(now, Counter())[word] += n
+                words.setdefault(o, Counter())[word] += n
         out = []
         for o in np.unique(owner).tolist():
             first, last = np.searchsorted(owner, [o, o + 1])

@@ -74,6 +74,7 @@ class Looked:
         hit: share of the firm samples that lie on a surface; the rest is seen through.
         absent: probability that the thing was not there.
         at: rows of the first images that show most of it empty.
+        shown: rows of the images that show most of it, the best first.
         other: log-likelihood ratio that something else is there, by its colours.
     """
 
@@ -82,6 +83,7 @@ class Looked:
     hit: float
     absent: float
     at: tuple[int, ...]
+    shown: tuple[int, ...] = ()
     other: float = 0.0
 
     def told(self, other: float) -> Looked:
@@ -202,8 +204,13 @@ def _summed(views: Sequence[_View], c: LookedConfig) -> Looked:
     total = hit.sum() + through.sum()
     share = float(hit.sum() / total) if total else 1.0
     odds = logit(c.prior) + _depth(hit, through, c) + _silence(views, c)
-    at = tuple(v.row for v in views if v.empty)[:4]
-    return Looked(len(views), int(total), share, float(sigmoid(odds)), at)
+    at = tuple(v.row for v in views if v.empty)[:_TOLD]
+    shown = tuple(v.row for v in sorted(views, key=lambda v: -v.visible)[:_TOLD])
+    return Looked(len(views), int(total), share, float(sigmoid(odds)), at, shown)
+
+
+_TOLD = 4
+"""Images that are told of a place."""
 
 
 def _depth(hit: Float, through: Float, c: LookedConfig) -> float:
