@@ -7,8 +7,9 @@ import datetime
 import json
 import os
 import platform
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -36,23 +37,27 @@ VERSIONS = ("numpy", "scipy", "pyarrow", "duckdb", "av")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("name", nargs="?", help="the benchmark to run; without one they are listed")
+    parser.add_argument("name", nargs="*", help="what to run; without any they are listed")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--all", action="store_true", help=f"run all and rewrite docs/{PAGE.name}")
+    parser.add_argument("--write", action="store_true", help=f"put them on docs/{PAGE.name}")
     chosen = parser.parse_args(arguments)
     if chosen.all:
         return _run_all(chosen.json)
-    if chosen.name is None:
+    if not chosen.name:
         for name in names():
             print(f"{name:20} {_claim(name)}")
         return 0
-    if chosen.name not in names():
-        parser.error(f"no benchmark {chosen.name!r}; there are: {', '.join(names())}")
+    if unknown := set(chosen.name) - set(names()):
+        parser.error(f"no benchmark {sorted(unknown)[0]!r}; there are: {', '.join(names())}")
     try:
-        return 0 if _run(chosen.name, chosen.json).ok else 1
+        results = [_run(name, chosen.json) for name in chosen.name]
     except NotHereError as error:
-        print(f"{chosen.name} {error}", file=sys.stderr)
+        print(f"{' '.join(chosen.name)} {error}", file=sys.stderr)
         return 2
+    if chosen.write:
+        atomic.write_text(PAGE, page(results, PAGE.read_text(encoding="utf-8")))
+    return 0 if all(result.ok for result in results) else 1
 
 
 def names() -> list[str]:
@@ -61,31 +66,55 @@ def names() -> list[str]:
     return sorted(found - NOT_BENCHMARKS)
 
 
-def page(results: Sequence[Result]) -> str:
-    """The page of measured claims as Markdown."""
+def page(results: Sequence[Result], before: str = "") -> str:
+    """The page of measured claims as Markdown.
+
+    Args:
+        results: new ones.
+        before: the page as it was; what is not measured anew stays on it.
+    """
+    rows = {m[1]: m[0] for m in re.finditer(r"^\| (\w+) \|.*$", before, re.M) if m[1] in names()}
+    texts = {t.partition("\n")[0]: t.rstrip() for t in before.split("\n## ")[1:]}
+    rows |= {r.name: _row(r) for r in results}
+    texts |= {r.name: "\n".join(_text(r)) for r in results}
     lines = [
         "# Performance",
         "",
         "Each line is a claim that `python -m benchmarks NAME` measures, ours and the peer in turn"
-        " in the same run, medians. Written by `python -m benchmarks --all`; edit the benchmarks,"
-        " not this page.",
+        " in the same run, medians. Written by `python -m benchmarks --all`, or `NAME --write`;"
+        " edit the benchmarks, not this page.",
         "",
-        f"Measured {datetime.datetime.now(datetime.UTC):%Y-%m-%d} on {_machine()}.",
+        f"Last measured {_today()} on {_machine()}.",
         "",
         "| benchmark | unit | ours | peer | ratio | limit | claimed | |",
         "|---|---|---:|---:|---:|---:|---:|---|",
     ]
-    for r in results:
-        numbers = (_number(r.ours), _number(r.peer), _number(r.ratio, "x"), _number(r.limit))
-        verdict = "holds" if r.ok else "**missed**"
-        lines.append(f"| {r.name} | {r.unit} | {' | '.join(numbers)} | {claimed(r)} | {verdict} |")
-    for r in results:
-        lines += ["", f"## {r.name}", "", _claim(r.name), "", f"- Input: {r.input}."]
-        lines += [f"- Peer: {r.peer_name}."] if r.peer_name else []
-        lines += [f"- Limit: {r.limit_name}."] if r.limit_name else []
-        lines += [f"- {said}: {'yes' if so else '**no**'}." for said, so in r.further.items()]
-        lines += [f"- {r.note}."] if r.note else []
+    lines += [rows[name] for name in sorted(rows)]
+    for name in sorted(rows.keys() & texts.keys()):
+        lines += ["", f"## {texts[name]}"]
     return "\n".join(lines) + "\n"
+
+
+def _row(r: Result) -> str:
+    numbers = (_number(r.ours), _number(r.peer), _number(r.ratio, "x"), _number(r.limit))
+    verdict = "holds" if r.ok else "**missed**"
+    return f"| {r.name} | {r.unit} | {' | '.join(numbers)} | {claimed(r)} | {verdict} |"
+
+
+def _text(r: Result) -> Iterator[str]:
+    yield from (r.name, "", _claim(r.name), "", f"- Measured {_today()}.", f"- Input: {r.input}.")
+    if r.peer_name:
+        yield f"- Peer: {r.peer_name}."
+    if r.limit_name:
+        yield f"- Limit: {r.limit_name}."
+    for said, so in r.further.items():
+        yield f"- {said}: {'yes' if so else '**no**'}."
+    if r.note:
+        yield f"- {r.note}."
+
+
+def _today() -> str:
+    return f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}"
 
 
 def line(r: Result) -> str:

@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -48,6 +48,15 @@ def typed(
         return code, out, err
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def usual_priority() -> Iterator[None]:
+    """An AV1 encoder makes root a real-time process; tests after it would have no machine."""
+    from scenekeeper.exchange.lerobot_video import same_priority
+
+    with same_priority():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -90,6 +90,20 @@ def test_the_page_tells_every_kind_of_result() -> None:
     assert "**missed**" in text and "no clip failed: **no**" in text and "Limit: physics." in text
 
 
+def test_what_is_not_measured_anew_stays_on_the_page(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.setattr(runner, "PAGE", tmp_path / "page.md")
+    runner.PAGE.write_text(runner.page([result(), result(name="memory"), result(name="kitchen")]))
+    monkeypatch.setattr(runner, "_run", lambda name, as_json: result(name=name, ours=3.0))
+    assert runner.main(["memory", "hota", "--write"]) == 1  # 3 is too slow
+    text = runner.PAGE.read_text()
+    assert "| startup | ms | 2 |" in text and "| memory | ms | 3 |" in text
+    named = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
+    assert named == ["hota", "kitchen", "memory", "startup"]
+    assert text.count("\n| ") == 5  # with the head
+
+
 def test_a_line_tells_peer_and_verdict() -> None:
     assert runner.line(result()) == "startup: 2 ms; 5x against 10 (them 1.0); claimed ≥ 4x; ok"
     assert runner.line(result(**ALONE, note="alone")).endswith("claimed ≤ 4; alone; ok")

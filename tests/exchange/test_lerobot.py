@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -177,6 +178,15 @@ def test_files_are_split_when_an_episode_would_make_them_too_large(tmp_path: Pat
 
 
 # --- video ----------------------------------------------------------------------------------------
+
+
+def test_encoding_leaves_the_scheduling_as_it_was(tmp_path: Path) -> None:
+    """SVT-AV1 would leave whoever runs as root a real-time process."""
+    before = os.sched_getscheduler(0)
+    with EpisodeVideos(tmp_path / "videos", (48, 64), 10) as videos:
+        videos.write([np.zeros((48, 64, 3), np.uint8)] * 3, 3)
+        assert os.sched_getscheduler(0) == before
+    assert os.sched_getscheduler(0) == before
 
 
 @pytest.mark.parametrize("codecs", [{"libsvtav1"}, set()], ids=["AV1", "H.264"])

@@ -7,7 +7,8 @@ in them each episode lies. LeRobot finds a picture at ``round(time * fps)``, so 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -31,6 +32,25 @@ _ENCODERS: tuple[tuple[str, str, Mapping[str, str]], ...] = (
 def codec() -> str:
     """Name of the codec that :class:`EpisodeVideos` writes with this build of FFmpeg."""
     return _encoder()[1]
+
+
+@contextmanager
+def same_priority() -> Iterator[None]:
+    """Keep the scheduling of the calling thread.
+
+    SVT-AV1 makes the thread that starts it a real-time one of the highest priority where it may, as
+    in a container run by root, and leaves it so; what that thread does or starts from then on keeps
+    everything else off the machine.
+    """
+    if not hasattr(os, "sched_setscheduler"):  # Linux alone has it
+        yield
+        return
+    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        if os.sched_getscheduler(0) != policy:
+            os.sched_setscheduler(0, policy, priority)
 
 
 def even(height: int, width: int) -> tuple[int, int]:
@@ -117,7 +137,9 @@ class EpisodeVideos:
         self._frames = self._packets = self._bytes = 0
 
     def _mux(self, frame: Any) -> None:
-        for packet in self._stream.encode(frame):
+        with same_priority():
+            packets = self._stream.encode(frame)
+        for packet in packets:
             self._packets += 1
             self._bytes += packet.size
             self._container.mux(packet)

@@ -1,7 +1,7 @@
 """Yesterday's world against today's session: what is still there, moved, gone, new, or unknown.
 
-In: objects as last known and objects of a session, in one frame, and the depth images of both. Out:
-which is which and what has changed. Nothing is called gone that was not looked through, and
+In: objects as last known and objects of a session, in one frame, and pictures with depth of both.
+Out: which is which and what has changed. Nothing is called gone whose place was not looked at, and
 nothing is called new where nobody had looked before.
 """
 
@@ -94,8 +94,8 @@ def compare(
     Args:
         known: things by id, as last seen.
         things: of the session.
-        keyframes: depth images of the session.
-        earlier: depth images of the sessions that ``known`` rests on.
+        keyframes: pictures with depth of the session.
+        earlier: and of the sessions that ``known`` rests on.
         config: when two are the same.
     """
     both = _Both.of(known, things, keyframes, earlier, config or CompareConfig())

@@ -83,7 +83,7 @@ class SessionEvidence:
         last_t_ns: of its last frame.
         things: its objects.
         surface: ``float32 [P, 3]`` metres, thinned points of everything that was seen.
-        keyframes: coarse depth images spread over the session, and
+        keyframes: coarse pictures with depth, spread over the session, and
         keyframe_ids: the frames that they are of.
     """
 
